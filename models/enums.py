@@ -1,0 +1,114 @@
+"""The words that records, errors and the API share."""
+
+from enum import StrEnum
+
+
+class Visibility(StrEnum):
+    """Who may see an image: its owner alone, or everybody."""
+
+    PRIVATE = "PRIVATE"
+    PUBLIC = "PUBLIC"
+
+
+class Origin(StrEnum):
+    """The six ways to make an image."""
+
+    GIT = "GIT"
+    DOCKERFILE = "DOCKERFILE"
+    UPLOAD = "UPLOAD"
+    EXISTING = "EXISTING"
+    TRAINING_TASK = "TRAINING_TASK"
+    CONTAINER = "CONTAINER"
+
+
+class ImageStatus(StrEnum):
+    """Follows the newest build of an image."""
+
+    QUEUED = "QUEUED"
+    BUILDING = "BUILDING"
+    READY = "READY"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class BuildStatus(StrEnum):
+    """Where a build is on its way; the last three states are final."""
+
+    QUEUED = "QUEUED"
+    PREPARING = "PREPARING"
+    BUILDING = "BUILDING"
+    PUSHING = "PUSHING"
+    CANCELING = "CANCELING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+    @property
+    def final(self) -> bool:
+        """Nothing changes a build that is over."""
+        return self in FINAL
+
+
+FINAL = frozenset({BuildStatus.SUCCEEDED, BuildStatus.FAILED, BuildStatus.CANCELED})
+
+
+class StepStatus(StrEnum):
+    """Where one step of a build is."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    CACHED = "CACHED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class Blame(StrEnum):
+    """USER: the same input fails again. SYSTEM: another try may succeed."""
+
+    USER = "USER"
+    SYSTEM = "SYSTEM"
+
+
+class FailureCode(StrEnum):
+    """Why a build failed; `blame` follows from the code."""
+
+    GIT_AUTH = "GIT_AUTH"
+    GIT_NOT_FOUND = "GIT_NOT_FOUND"
+    GIT_REF_NOT_FOUND = "GIT_REF_NOT_FOUND"
+    GIT_UNREACHABLE = "GIT_UNREACHABLE"
+    DOCKERFILE_NOT_FOUND = "DOCKERFILE_NOT_FOUND"
+    DOCKERFILE_INVALID = "DOCKERFILE_INVALID"
+    CONTEXT_INVALID = "CONTEXT_INVALID"
+    CONTEXT_TOO_LARGE = "CONTEXT_TOO_LARGE"
+    BASE_NOT_FOUND = "BASE_NOT_FOUND"
+    BASE_DENIED = "BASE_DENIED"
+    STEP_FAILED = "STEP_FAILED"
+    TIMEOUT = "TIMEOUT"
+    LOG_TOO_LARGE = "LOG_TOO_LARGE"
+    CONTAINER_NOT_FOUND = "CONTAINER_NOT_FOUND"
+    CONTAINER_NOT_RUNNING = "CONTAINER_NOT_RUNNING"
+    CONTAINER_DENIED = "CONTAINER_DENIED"
+    COMMIT_FAILED = "COMMIT_FAILED"
+    PUSH_DENIED = "PUSH_DENIED"
+    REGISTRY_UNREACHABLE = "REGISTRY_UNREACHABLE"
+    ENGINE_UNREACHABLE = "ENGINE_UNREACHABLE"
+    WORKER_LOST = "WORKER_LOST"
+    INTERNAL = "INTERNAL"
+
+    @property
+    def blame(self) -> Blame:
+        """Whether another try with the same input may succeed."""
+        return Blame.SYSTEM if self in _SYSTEM else Blame.USER
+
+
+_SYSTEM = frozenset(
+    {
+        FailureCode.GIT_UNREACHABLE,
+        FailureCode.COMMIT_FAILED,
+        FailureCode.REGISTRY_UNREACHABLE,
+        FailureCode.ENGINE_UNREACHABLE,
+        FailureCode.WORKER_LOST,
+        FailureCode.INTERNAL,
+    }
+)

@@ -1,0 +1,9 @@
+"""What every test may use: real servers, started on demand and ended with the run."""
+
+pytest_plugins = [
+    "tests.fixtures.registry",
+    "tests.fixtures.docker",
+    "tests.fixtures.git",
+    "tests.fixtures.cluster",
+    "tests.fixtures.database",
+]
