@@ -1,0 +1,15 @@
+"""What is on record. Tortoise models; each change of a build's state is one conditional UPDATE."""
+
+from models.build import RUNNING, Build, BuildStep, LogChunk
+from models.image import Image, ImageTag, Tag, TagCategory
+
+__all__ = [
+    "RUNNING",
+    "Build",
+    "BuildStep",
+    "Image",
+    "ImageTag",
+    "LogChunk",
+    "Tag",
+    "TagCategory",
+]

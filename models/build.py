@@ -1,0 +1,161 @@
+"""A build: its record, and its way through the states.
+
+Each change of state is one conditional UPDATE. Whoever gets no row was too late: another worker
+has the build, or it is over.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from tortoise import fields
+from tortoise.expressions import F
+from tortoise.functions import Coalesce
+from tortoise.indexes import Index
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.enums import BuildStatus, FailureCode, StepStatus
+from models.image import Image
+
+
+class Build(Model):
+    """One making of an image, from its request to its result."""
+
+    id = fields.BigIntField(primary_key=True)
+    image: fields.ForeignKeyRelation[Image] = fields.ForeignKeyField(
+        "models.Image", related_name="builds", on_delete=fields.CASCADE
+    )
+    image_id: int
+    number = fields.IntField()  # 1, 2, 3 … within the image
+    status = fields.CharEnumField(BuildStatus, "BuildStatus", max_length=16)
+    created_by = fields.CharField(max_length=255)
+    created_at = fields.DatetimeField()
+    started_at = fields.DatetimeField(null=True)
+    finished_at = fields.DatetimeField(null=True)
+
+    # The claim: who works on it, until when, and the how-manieth claim it is. `fence` grows with
+    # every claim, and every write of a worker names the fence it holds.
+    worker = fields.CharField(max_length=255, null=True)
+    lease_until = fields.DatetimeField(null=True)
+    fence = fields.IntField(default=0)
+    attempt = fields.IntField(default=0)  # tries, the first is 1
+    not_before = fields.DatetimeField(null=True)  # back-off after a failure of the system
+
+    # What was resolved: the inputs by content.
+    upload_key = fields.CharField(max_length=255, null=True)  # blob of the file that was uploaded
+    context_digest = fields.CharField(max_length=100, null=True)  # of the uncompressed tar
+    context_size = fields.BigIntField(null=True)  # bytes, uncompressed
+    dockerfile = fields.TextField(null=True)
+    dockerfile_path = fields.CharField(max_length=1024, null=True)  # within the context
+    commit = fields.JSONField[dict[str, Any] | None](null=True)
+    bases = fields.JSONField[list[dict[str, Any]]](default=list)
+    environment = fields.JSONField[dict[str, Any]](default=dict)  # engine, builder, Darkroom
+    rebuild_of: fields.ForeignKeyNullableRelation["Build"] = fields.ForeignKeyField(
+        "models.Build", related_name="rebuilds", null=True, on_delete=fields.SET_NULL
+    )
+    rebuild_of_id: int | None
+    pinned = fields.BooleanField(default=False)  # repeats the record of `rebuild_of` exactly
+
+    # What came of it.
+    digest = fields.CharField(max_length=100, null=True)
+    size = fields.BigIntField(null=True)  # bytes, compressed layers
+    platform = fields.CharField(max_length=64, null=True)
+    failure_code = fields.CharEnumField(FailureCode, "FailureCode", max_length=32, null=True)
+    failure_message = fields.TextField(null=True)
+    failure_step = fields.IntField(null=True)
+    log_lines = fields.BigIntField(default=0)
+    log_bytes = fields.BigIntField(default=0)
+    log_key = fields.CharField(max_length=255, null=True)  # the archived log, once it is over
+
+    class Meta:
+        """Sweeps look for what waits and for leases that ran out."""
+
+        table = "build"
+        unique_together = (("image", "number"),)
+        indexes = (Index(fields=("status", "lease_until"), name="build_waiting"),)
+
+    @classmethod
+    async def claim(
+        cls, build_id: int, worker: str, now: datetime, until: datetime
+    ) -> "Build | None":
+        """Take a queued build, or None when somebody else was quicker or it is not queued."""
+        waiting = cls.filter(id=build_id, status=BuildStatus.QUEUED)
+        taken = await waiting.update(
+            status=BuildStatus.PREPARING,
+            worker=worker,
+            lease_until=until,
+            fence=F("fence") + 1,
+            attempt=F("attempt") + 1,
+            started_at=Coalesce("started_at", now),
+        )
+        return await cls.get(id=build_id) if taken else None
+
+    async def renew(self, until: datetime) -> bool:
+        """Keep the claim; False once it was lost or the build is over or being canceled."""
+        return await self.mine(*RUNNING).update(lease_until=until) == 1
+
+    async def move(self, *from_: BuildStatus, to: BuildStatus, **changes: Any) -> bool:
+        """Change the state under this claim; False when the state or the claim is another's."""
+        if not await self.mine(*from_).update(status=to, **changes):
+            return False
+        self.update_from_dict({"status": to, **changes})
+        return True
+
+    async def note(self, **changes: Any) -> bool:
+        """Write to the record under this claim, in whatever state the build runs."""
+        if not await self.mine(*RUNNING, BuildStatus.CANCELING).update(**changes):
+            return False
+        self.update_from_dict(changes)
+        return True
+
+    def mine(self, *states: BuildStatus) -> "QuerySet[Build]":
+        """The row of this build while this claim holds and it is in one of the states."""
+        return Build.filter(id=self.id, fence=self.fence, status__in=states)
+
+
+RUNNING = (BuildStatus.PREPARING, BuildStatus.BUILDING, BuildStatus.PUSHING)
+
+
+class BuildStep(Model):
+    """One step, as the builder names it."""
+
+    id = fields.BigIntField(primary_key=True)
+    build: fields.ForeignKeyRelation[Build] = fields.ForeignKeyField(
+        "models.Build", related_name="build_steps", on_delete=fields.CASCADE
+    )
+    build_id: int
+    index = fields.IntField()
+    name = fields.TextField()
+    status = fields.CharEnumField(StepStatus, "StepStatus", max_length=16)
+    started_at = fields.DatetimeField(null=True)
+    finished_at = fields.DatetimeField(null=True)
+    error = fields.TextField(null=True)
+
+    class Meta:
+        """Steps count from 1 within their build."""
+
+        table = "build_step"
+        unique_together = (("build", "index"),)
+        ordering = ("index",)
+
+
+class LogChunk(Model):
+    """Consecutive lines of a build that is not over. Then the log is one blob, and these go."""
+
+    id = fields.BigIntField(primary_key=True)
+    build: fields.ForeignKeyRelation[Build] = fields.ForeignKeyField(
+        "models.Build", related_name="log_chunks", on_delete=fields.CASCADE
+    )
+    build_id: int
+    first_line = fields.BigIntField()
+    last_line = fields.BigIntField()
+    step = fields.IntField(null=True)
+    time = fields.DatetimeField()
+    text = fields.TextField()
+
+    class Meta:
+        """Readers ask for what follows a line."""
+
+        table = "log_chunk"
+        unique_together = (("build", "first_line"),)
+        indexes = (Index(fields=("build_id", "last_line"), name="log_chunk_last"),)

@@ -1,0 +1,89 @@
+"""Opening the database, bringing it up to date, and transactions that survive a cancel."""
+
+import asyncio
+import contextlib
+import fcntl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.context import TortoiseContext
+from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
+from tortoise.transactions import in_transaction
+
+T = TypeVar("T")
+
+APP = "models"
+# Any number that nothing else on the database server uses as an advisory lock.
+MIGRATION_LOCK = 4_215_776_011
+
+
+def config(url: str) -> dict[str, Any]:
+    """Tortoise's configuration for a database address (`sqlite://…` or `postgres://…`)."""
+    connection = expand_db_url(url)
+    if is_sqlite(url):
+        # WAL lets readers go on beside the writer; NORMAL is durable against a crash of the
+        # process, and a lost last transaction at a power cut leaves a consistent database.
+        connection["credentials"] |= {"busy_timeout": 10_000, "synchronous": "NORMAL"}
+    return {
+        "connections": {"default": connection},
+        "apps": {APP: {"models": ["models"], "migrations": "models.migrations"}},
+    }
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether the embedded database is meant."""
+    return url.startswith("sqlite:")
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str) -> AsyncIterator[TortoiseContext]:
+    """The database, for this event loop, until the block ends.
+
+    An SQLite connection that is not closed hangs the exit of the process.
+    """
+    if is_sqlite(url):
+        Path(url.removeprefix("sqlite://")).parent.mkdir(parents=True, exist_ok=True)
+    async with TortoiseContext() as context:
+        await context.init(config=config(url))
+        yield context
+
+
+async def migrate(url: str) -> None:
+    """Bring the database up to date; processes that start together do it once, one at a time."""
+    async with opened(url) as context, _migration_lock(url, context):
+        apps = config(url)["apps"]
+        executor = MigrationExecutor(context.db(), apps)
+        await executor.migrate([MigrationTarget(app_label=APP, name="__latest__")])
+
+
+@contextlib.asynccontextmanager
+async def _migration_lock(url: str, context: TortoiseContext) -> AsyncIterator[None]:
+    if is_sqlite(url):
+        path = url.removeprefix("sqlite://").split("?")[0] + ".migrating"
+        with await asyncio.to_thread(open, path, "w") as lock:
+            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+            yield
+        return
+    # The lock belongs to a session, so it needs a connection of its own that stays open.
+    async with TortoiseContext() as holder:
+        await holder.init(config=config(url))
+        async with in_transaction("default") as connection:
+            await connection.execute_query(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            with context:
+                yield
+
+
+async def transaction(work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work` in one transaction, to its end even when the caller is cancelled.
+
+    A cancel that arrives while a transaction is being entered would leak its connection, so the
+    whole transaction runs in a task of its own, shielded.
+    """
+
+    async def run() -> T:
+        async with in_transaction("default"):
+            return await work()
+
+    return await asyncio.shield(asyncio.ensure_future(run()))

@@ -1,0 +1,175 @@
+"""Every setting of Darkroom: `DARKROOM_…` variables, read once, each with a default that works.
+
+`docs/settings.md` is written from the descriptions here.
+"""
+
+import functools
+import os
+import socket
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "DARKROOM_"
+UNIX_SOCKET = "unix:///var/run/docker.sock"
+
+
+class WrongSetting(Exception):
+    """A setting cannot be used; the message is one line that names the variable and the remedy."""
+
+
+def _schemes(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        if url.split(":", 1)[0] not in schemes:
+            raise ValueError(f"an address beginning with {', '.join(f'{s}:' for s in schemes)}")
+        return url
+
+    return AfterValidator(check)
+
+
+def _host(value: str) -> str:
+    if not value or "/" in value or any(c.isspace() for c in value):
+        raise ValueError("a host, with a port where needed, without `http://` and without a path")
+    return value
+
+
+def _listed(value: object) -> object:
+    return [v.strip() for v in value.split(",") if v.strip()] if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Size = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """The settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        Path("data"), description="Folder for the embedded database, blobs and generated keys."
+    )
+    database_url: Annotated[str, _schemes("", "sqlite", "postgres", "postgresql", "asyncpg")] = (
+        Field("", description="`sqlite://…` or `postgres://…`; SQLite in the data folder if empty.")
+    )
+    broker_url: Annotated[str, _schemes("memory", "redis", "rediss", "amqp", "amqps")] = Field(
+        "memory:",
+        description="What wakes workers: `memory:` builds within the server; `redis://…` or "
+        "`amqp://…` wake `darkroom worker` processes.",
+    )
+    blob_url: Annotated[str, _schemes("", "file", "s3", "memory")] = Field(
+        "", description="Where contexts and logs are kept: `file:///…` or `s3://bucket/prefix`."
+    )
+
+    engine_url: Annotated[str, _schemes("unix", "tcp", "http", "https")] = Field(
+        default_factory=lambda: os.environ.get("DOCKER_HOST", UNIX_SOCKET),
+        description="The Docker Engine that builds; `DOCKER_HOST`, then the usual socket.",
+    )
+    registry: Annotated[str, AfterValidator(_host)] = Field(
+        "127.0.0.1:5000", description="Host and port of the registry that images are pushed to."
+    )
+    registry_username: str = Field("", description="The account that pushes, where one is needed.")
+    registry_password: SecretStr = Field(SecretStr(""), description="That account's password.")
+    registry_insecure: bool = Field(
+        False, description="Speak plain HTTP to a registry that is not on loopback."
+    )
+
+    builds_at_once: Annotated[int, Field(ge=1, le=256)] = Field(
+        2, description="Builds that one worker runs at the same time."
+    )
+    build_seconds: Seconds = Field(7200, description="Time limit of one build, in seconds.")
+    build_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
+        3, description="How often a build is tried when the system, not the input, is to blame."
+    )
+    retry_seconds: Seconds = Field(
+        5, description="Pause before the second try, in seconds; it doubles with every further one."
+    )
+    lease_seconds: Seconds = Field(
+        15, description="A worker that is silent for this long has lost its build, in seconds."
+    )
+    grace_seconds: Seconds = Field(
+        10, description="What a stopping process gives its builds and requests, in seconds."
+    )
+    log_bytes: Size = Field(512 * 1024**2, description="Most bytes that one build may log.")
+    upload_bytes: Size = Field(4 * 1024**3, description="Largest upload, in bytes.")
+    context_bytes: Size = Field(
+        8 * 1024**3, description="Largest build context, unpacked, in bytes."
+    )
+    context_entries: Size = Field(200_000, description="Most files and folders in one context.")
+
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that seals stored tokens; several, comma-separated, while rotating: the "
+        "first seals. Made in the data folder when empty.",
+    )
+    git_allow_loopback: bool = Field(
+        False, description="Let git addresses resolve to loopback; for trying things out only."
+    )
+    git_hosts: CommaSeparated = Field(
+        (), description="Hosts that git may reach, comma-separated, `*` allowed; any if empty."
+    )
+    git_ssh: bool = Field(False, description="Allow ssh addresses.")
+    git_submodules: bool = Field(False, description="Fetch submodules.")
+    git_lfs: bool = Field(False, description="Fetch Git LFS objects.")
+    git_check_seconds: Seconds = Field(
+        5, description="How long creating waits for the git server's answer, in seconds."
+    )
+
+    worker_name: str = Field(
+        default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}",
+        description="How this process signs its claims.",
+    )
+    log_format: Literal["text", "json"] = Field("text", description="`text` or `json`.")
+
+    @property
+    def database(self) -> str:
+        """The database's address, with the embedded default in place."""
+        return self.database_url or f"sqlite://{self.data_dir.absolute() / 'darkroom.sqlite3'}"
+
+    @property
+    def blobs(self) -> str:
+        """The blob store's address, with the embedded default in place."""
+        return self.blob_url or f"file://{self.data_dir.absolute() / 'blobs'}"
+
+    @property
+    def embedded_worker(self) -> bool:
+        """Whether the server builds by itself."""
+        return self.broker_url.startswith("memory:")
+
+
+def load() -> Settings:
+    """Read the settings from the environment. Raises WrongSetting with one clear line."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise WrongSetting(_one_line(error)) from None
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = PREFIX + str(first["loc"][0]).upper()
+    wanted = first["msg"].removeprefix("Value error, ")
+    described = Settings.model_fields[str(first["loc"][0])].description
+    # The value itself may be a password, or an address that holds one: it is not repeated.
+    return f"{name} cannot be used: {wanted} is expected. ({described})"
+
+
+@functools.cache
+def documented() -> list[tuple[str, str, str]]:
+    """Name, default and meaning of every setting, in order, for the docs and `--help`."""
+    return [
+        (PREFIX + name.upper(), _shown_default(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _shown_default(default: object) -> str:
+    if isinstance(default, SecretStr) or default in ("", ()):
+        return ""
+    return "" if "Undefined" in type(default).__name__ else str(default)
+
+
+__all__ = ["Settings", "WrongSetting", "documented", "load"]
