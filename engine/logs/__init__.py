@@ -1,0 +1,7 @@
+"""The log of a build: written once, read by everybody along one path.
+
+lines    bytes as they come out of a builder become whole, clean, masked lines
+writer   lines become numbered chunks, rows while the build runs
+archive  the rows become one compressed blob once it is over
+reader   replay, live tail, pages and downloads, from rows or blob alike
+"""

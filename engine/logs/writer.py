@@ -1,0 +1,210 @@
+"""Writing a build's log: lines are numbered, gathered into chunks, and kept within 100 ms."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.clock import now
+from engine.errors import BuildFailed
+from engine.logs.lines import LineAssembler, masker
+from engine.notify import Notifier
+from models import Build, LogChunk
+from models.database import transaction
+from models.enums import FailureCode
+
+CHUNK_BYTES = 16 * 1024
+# Lines wait this long for company: fewer rows and messages, and still live to a reader.
+GATHER_SECONDS = 0.04
+# A flood is not gathered without end: beyond this the builder waits for the database.
+MOST_PENDING = 512 * 1024
+# A progress bar is shown this often, though its line has not ended.
+PROGRESS_SECONDS = 1.0
+
+
+class ClaimLost(Exception):
+    """Another worker has the build now, or it is over: nothing more may be written."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    step: int | None
+    time: datetime
+    text: str
+    lines: int
+
+
+class LogWriter:
+    """The only one that writes a build's log while it holds the build's claim.
+
+    `secrets` never reach the log. Beyond `limit` bytes, writing raises
+    BuildFailed(LOG_TOO_LARGE). Every write raises ClaimLost once the claim is lost.
+    """
+
+    def __init__(
+        self, build: Build, notifier: Notifier, *, limit: int, secrets: Iterable[str] = ()
+    ) -> None:
+        self._build = build
+        self._notifier = notifier
+        self._limit = limit
+        self.mask = masker(secrets)
+        self._assemblers: dict[int | None, LineAssembler] = {}
+        self._pending: list[_Pending] = []
+        self._pending_bytes = 0
+        self._lines = build.log_lines
+        self._bytes = build.log_bytes
+        self._news = asyncio.Event()
+        self._flushing = asyncio.Lock()
+        self._lost: Exception | None = None
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator["LogWriter"]:
+        """Keep what is written at short intervals, and all of it when the block ends."""
+        flusher = asyncio.create_task(self._flush_forever())
+        try:
+            yield self
+        finally:
+            flusher.cancel()
+            await asyncio.gather(flusher, return_exceptions=True)
+            with contextlib.suppress(ClaimLost):
+                self._end_lines()
+                await self.flush()
+
+    async def say(self, text: str, step: int | None = None) -> None:
+        """Write whole lines of Darkroom's own."""
+        await self._append(step, now(), self.mask(text.rstrip("\n")))
+
+    async def write(self, step: int | None, time: datetime, data: bytes) -> None:
+        """Write what a step put out; a line is kept once it is whole."""
+        text = self._assembler(step).add(data)
+        if text is not None:
+            await self._append(step, time, text)
+
+    async def end_step(self, step: int | None) -> None:
+        """Keep a step's last line, though no newline ended it."""
+        assembler = self._assemblers.pop(step, None)
+        if assembler and (text := assembler.end()) is not None:
+            await self._append(step, now(), text)
+
+    async def flush(self) -> None:
+        """Keep everything that was written so far, in order.
+
+        Shielded: a cancel must not leave it unknown whether the lines were kept, or the next
+        flush would keep them twice.
+        """
+        await asyncio.shield(self._flush())
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            pending, self._pending, self._pending_bytes = self._pending, [], 0
+            if not pending:
+                return
+            try:
+                await transaction(lambda: self._keep(pending))
+            except Exception:
+                self._pending = pending + self._pending
+                self._pending_bytes += sum(len(entry.text) for entry in pending)
+                raise
+            self._notifier.publish("build", self._build.id)
+
+    async def _append(self, step: int | None, time: datetime, text: str) -> None:
+        if self._lost:
+            raise self._lost
+        size = len(text.encode()) + 1
+        if self._bytes + self._pending_bytes + size > self._limit:
+            raise BuildFailed(
+                FailureCode.LOG_TOO_LARGE,
+                f"The log grew beyond {self._limit} bytes. Let the step write less, for instance "
+                "with a quieter option of the program, or into a file.",
+                step,
+            )
+        self._pending.append(_Pending(step, time, text, text.count("\n") + 1))
+        self._pending_bytes += size
+        self._news.set()
+        if self._pending_bytes > MOST_PENDING:
+            await self.flush()
+
+    def _assembler(self, step: int | None) -> LineAssembler:
+        if step not in self._assemblers:
+            self._assemblers[step] = LineAssembler(self.mask)
+        return self._assemblers[step]
+
+    def _end_lines(self) -> None:
+        for step, assembler in self._assemblers.items():
+            if (text := assembler.end()) is not None:
+                self._pending.append(_Pending(step, now(), text, text.count("\n") + 1))
+        self._assemblers.clear()
+
+    async def _flush_forever(self) -> None:
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PROGRESS_SECONDS):
+                        await self._news.wait()
+                        await asyncio.sleep(GATHER_SECONDS)
+                self._news.clear()
+                await self._show_progress()
+                await self.flush()
+        except Exception as lost:  # noqa: BLE001  # whatever it is, the next write must hear of it
+            self._lost = lost
+
+    async def _show_progress(self) -> None:
+        for step, assembler in list(self._assemblers.items()):
+            if (text := assembler.progress()) is not None:
+                await self._append(step, now(), text)
+
+    async def _keep(self, pending: list[_Pending]) -> None:
+        lines = self._lines + sum(entry.lines for entry in pending)
+        size = self._bytes + sum(len(entry.text.encode()) + 1 for entry in pending)
+        # First in the transaction, and conditional: a worker that lost its claim writes nothing.
+        if not await self._build.note(log_lines=lines, log_bytes=size):
+            raise ClaimLost
+        await LogChunk.bulk_create(self._chunks(pending))
+        self._lines, self._bytes = lines, size
+
+    def _chunks(self, pending: list[_Pending]) -> list[LogChunk]:
+        chunks = []
+        last = self._lines
+        for entry in _joined(pending):
+            for text in _split(entry.text):
+                first, last = last + 1, last + text.count("\n") + 1
+                chunks.append(
+                    LogChunk(
+                        build_id=self._build.id,
+                        first_line=first,
+                        last_line=last,
+                        step=entry.step,
+                        time=entry.time,
+                        text=text,
+                    )
+                )
+        return chunks
+
+
+def _joined(pending: list[_Pending]) -> list[_Pending]:
+    """Neighbours of one step as one, as long as they are small."""
+    joined: list[_Pending] = []
+    for entry in pending:
+        last = joined[-1] if joined else None
+        if last and last.step == entry.step and len(last.text) + len(entry.text) < CHUNK_BYTES:
+            last.text += "\n" + entry.text
+            last.lines += entry.lines
+        else:
+            joined.append(_Pending(entry.step, entry.time, entry.text, entry.lines))
+    return joined
+
+
+def _split(text: str) -> list[str]:
+    """Pieces of at most CHUNK_BYTES characters, cut between lines; a longer line stays whole."""
+    pieces = []
+    start = 0
+    while len(text) - start > CHUNK_BYTES:
+        cut = text.rfind("\n", start, start + CHUNK_BYTES)
+        if cut == -1:
+            cut = text.find("\n", start + CHUNK_BYTES)
+        if cut == -1:
+            break
+        pieces.append(text[start:cut])
+        start = cut + 1
+    return [*pieces, text[start:]]

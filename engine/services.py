@@ -1,0 +1,80 @@
+"""What the engine works with, put together once per process from the settings."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from engine.blobs import Blobs
+from engine.docker.client import DockerEngine
+from engine.git.client import GitPolicy
+from engine.logs.reader import LogReader
+from engine.notify import InProcessNotifier, Notifier
+from engine.registry import Credentials, Registry
+from engine.sealing import Sealer
+from settings import Settings
+
+# Sends a build's id to whoever builds, after so many seconds.
+Send = Callable[[int, float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The servers and stores around one process."""
+
+    settings: Settings
+    blobs: Blobs
+    notifier: Notifier
+    logs: LogReader
+    docker: DockerEngine
+    registry: Registry
+    sealer: Sealer
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The account that the registry asks for, if any."""
+        return credentials(self.settings)
+
+    @property
+    def git_policy(self) -> GitPolicy:
+        """Where git may go, and how far."""
+        return GitPolicy(
+            allow_loopback=self.settings.git_allow_loopback,
+            hosts=self.settings.git_hosts,
+            allow_ssh=self.settings.git_ssh,
+            submodules=self.settings.git_submodules,
+            lfs=self.settings.git_lfs,
+            max_bytes=self.settings.context_bytes,
+        )
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Services]:
+    """The services of this process, on this event loop, until the block ends."""
+    notifier = InProcessNotifier()
+    blobs = Blobs.open(settings.blobs)
+    async with contextlib.AsyncExitStack() as stack:
+        docker = await stack.enter_async_context(DockerEngine(settings.engine_url))
+        registry = await stack.enter_async_context(
+            Registry(
+                settings.registry,
+                credentials(settings),
+                insecure=settings.registry_insecure or None,
+            )
+        )
+        yield Services(
+            settings=settings,
+            blobs=blobs,
+            notifier=notifier,
+            logs=LogReader(blobs, notifier),
+            docker=docker,
+            registry=registry,
+            sealer=Sealer.open(settings.secret_key.get_secret_value(), settings.data_dir),
+        )
+
+
+def credentials(settings: Settings) -> Credentials | None:
+    """The registry's account, or None where it asks for none."""
+    if not settings.registry_username:
+        return None
+    password = settings.registry_password.get_secret_value()
+    return Credentials(settings.registry_username, password)
