@@ -4,6 +4,7 @@
 """
 
 import functools
+import importlib.metadata
 import os
 import socket
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+VERSION = importlib.metadata.version("darkroom")
 PREFIX = "DARKROOM_"
 UNIX_SOCKET = "unix:///var/run/docker.sock"
 

@@ -1,7 +1,7 @@
 """What the engine works with, put together once per process from the settings."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from engine.blobs import Blobs
@@ -9,12 +9,10 @@ from engine.docker.client import DockerEngine
 from engine.git.client import GitPolicy
 from engine.logs.reader import LogReader
 from engine.notify import InProcessNotifier, Notifier
+from engine.queue import Queue
 from engine.registry import Credentials, Registry
 from engine.sealing import Sealer
 from settings import Settings
-
-# Sends a build's id to whoever builds, after so many seconds.
-Send = Callable[[int, float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,7 @@ class Services:
     docker: DockerEngine
     registry: Registry
     sealer: Sealer
+    queue: Queue
 
     @property
     def credentials(self) -> Credentials | None:
@@ -52,7 +51,9 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
     """The services of this process, on this event loop, until the block ends."""
     notifier = InProcessNotifier()
     blobs = Blobs.open(settings.blobs)
+    queue = Queue(settings.broker_url)
     async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(queue.close)
         docker = await stack.enter_async_context(DockerEngine(settings.engine_url))
         registry = await stack.enter_async_context(
             Registry(
@@ -69,6 +70,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
             docker=docker,
             registry=registry,
             sealer=Sealer.open(settings.secret_key.get_secret_value(), settings.data_dir),
+            queue=queue,
         )
 
 

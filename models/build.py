@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tortoise import fields
-from tortoise.expressions import F
+from tortoise.expressions import F, Q
 from tortoise.functions import Coalesce
 from tortoise.indexes import Index
 from tortoise.models import Model
@@ -33,8 +33,8 @@ class Build(Model):
     started_at = fields.DatetimeField(null=True)
     finished_at = fields.DatetimeField(null=True)
 
-    # The claim: who works on it, until when, and the how-manieth claim it is. `fence` grows with
-    # every claim, and every write of a worker names the fence it holds.
+    # The claim: who works on it, and until when. `fence` grows with every claim, and every write
+    # of a worker names the fence that it holds.
     worker = fields.CharField(max_length=255, null=True)
     lease_until = fields.DatetimeField(null=True)
     fence = fields.IntField(default=0)
@@ -80,7 +80,8 @@ class Build(Model):
     ) -> "Build | None":
         """Take a queued build, or None when somebody else was quicker or it is not queued."""
         waiting = cls.filter(id=build_id, status=BuildStatus.QUEUED)
-        taken = await waiting.update(
+        due = waiting.filter(Q(not_before=None) | Q(not_before__lte=now))
+        taken = await due.update(
             status=BuildStatus.PREPARING,
             worker=worker,
             lease_until=until,

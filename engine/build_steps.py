@@ -1,0 +1,73 @@
+"""The steps of a build, put on record as they happen."""
+
+import asyncio
+
+from engine.docker.events import StepChanged
+from engine.notify import Notifier
+from models import BuildStep
+from models.database import transaction
+from models.enums import StepStatus
+
+# Steps change in bursts; a reader sees them this much later at most.
+GATHER_SECONDS = 0.05
+_OVER = (StepStatus.DONE, StepStatus.CACHED, StepStatus.FAILED, StepStatus.CANCELED)
+
+
+class StepRecorder:
+    """Writes the newest state of every step, and tells readers."""
+
+    def __init__(self, build_id: int, notifier: Notifier) -> None:
+        self._build_id = build_id
+        self._notifier = notifier
+        self._newest: dict[int, StepChanged] = {}
+        self._unwritten: dict[int, StepChanged] = {}
+        self._writing: asyncio.Task[None] | None = None
+
+    def is_new(self, index: int) -> bool:
+        """Whether nothing was heard of the step before."""
+        return index not in self._newest
+
+    def is_over(self, index: int) -> bool:
+        """Whether the step has ended already."""
+        return index in self._newest and self._newest[index].status in _OVER
+
+    def change(self, event: StepChanged) -> None:
+        """Note a change; it is on record a moment later."""
+        self._newest[event.index] = self._unwritten[event.index] = event
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_soon())
+
+    async def close(self) -> None:
+        """Put everything on record that is not yet."""
+        if self._writing:
+            await self._writing
+        await self._write()
+
+    async def _write_soon(self) -> None:
+        await asyncio.sleep(GATHER_SECONDS)
+        await self._write()
+
+    async def _write(self) -> None:
+        events, self._unwritten = list(self._unwritten.values()), {}
+        if events:
+            await transaction(lambda: self._save(events))
+            self._notifier.publish("build", self._build_id)
+
+    async def _save(self, events: list[StepChanged]) -> None:
+        rows = [
+            BuildStep(
+                build_id=self._build_id,
+                index=event.index,
+                name=event.name,
+                status=event.status,
+                started_at=event.started_at,
+                finished_at=event.finished_at,
+                error=event.error,
+            )
+            for event in events
+        ]
+        await BuildStep.bulk_create(
+            rows,
+            on_conflict=("build_id", "index"),
+            update_fields=("name", "status", "started_at", "finished_at", "error"),
+        )

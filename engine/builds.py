@@ -1,0 +1,208 @@
+"""Builds on their way through the states, and images that follow them."""
+
+import contextlib
+from collections.abc import Iterable
+from datetime import timedelta
+
+from tortoise.expressions import Q
+
+from engine.clock import now
+from engine.logs.reader import archive
+from engine.logs.writer import LogWriter
+from engine.services import Services
+from models import RUNNING, Build, BuildStep, Image
+from models.database import transaction
+from models.enums import FINAL, BuildStatus, FailureCode, ImageStatus, StepStatus
+
+# Builds that one sweep looks at; the next sweep follows soon.
+SWEEP = 100
+
+_IMAGE_STATUS = {
+    BuildStatus.QUEUED: ImageStatus.QUEUED,
+    BuildStatus.SUCCEEDED: ImageStatus.READY,
+    BuildStatus.FAILED: ImageStatus.FAILED,
+    BuildStatus.CANCELED: ImageStatus.CANCELED,
+}
+
+
+async def enqueue(services: Services, build: Build, seconds: float = 0) -> None:
+    """Wake a worker. A message that is lost is sent again by `sweep`."""
+    services.notifier.publish("build", build.id)
+    await services.queue.send(build.id, seconds)
+
+
+async def claim(services: Services, build_id: int) -> Build | None:
+    """Take a queued build for this worker; None when it is not to be had."""
+    moment = now()
+    until = moment + timedelta(seconds=services.settings.lease_seconds)
+    build = await Build.claim(build_id, services.settings.worker_name, moment, until)
+    if build:
+        await follow(services, build)
+    return build
+
+
+async def follow(services: Services, build: Build) -> None:
+    """Let the image follow its build, and everybody know."""
+    status = _IMAGE_STATUS.get(build.status, ImageStatus.BUILDING)
+    newest = await Build.filter(image_id=build.image_id).order_by("-number").first()
+    if newest and newest.id == build.id:
+        await Image.filter(id=build.image_id).update(status=status, updated_at=now())
+    publish(services, build)
+
+
+def publish(services: Services, build: Build) -> None:
+    """Tell readers of the build and of its image."""
+    services.notifier.publish("build", build.id)
+    services.notifier.publish("image", build.image_id)
+
+
+async def advance(services: Services, build: Build, to: BuildStatus) -> bool:
+    """Move a running build on; False when its claim was lost or it is being canceled."""
+    moved = await build.move(*RUNNING, to=to)
+    if moved:
+        await follow(services, build)
+    return moved
+
+
+async def succeed(services: Services, build: Build, digest: str, size: int, platform: str) -> bool:
+    """The image is in the registry. False when a cancel or another claim was quicker."""
+
+    async def write() -> bool:
+        moved = await build.move(
+            BuildStatus.PUSHING,
+            to=BuildStatus.SUCCEEDED,
+            finished_at=now(),
+            lease_until=None,
+            digest=digest,
+            size=size,
+            platform=platform,
+        )
+        if moved:
+            await Image.filter(id=build.image_id).update(
+                digest=digest, size=size, platform=platform, current_build_id=build.id
+            )
+        return moved
+
+    succeeded = await transaction(write)
+    if succeeded:
+        await _over(services, build)
+    return succeeded
+
+
+async def fail(
+    services: Services, build: Build, code: FailureCode, message: str, step: int | None
+) -> None:
+    """The build is over, and says why."""
+    moved = await build.move(
+        *RUNNING,
+        to=BuildStatus.FAILED,
+        finished_at=now(),
+        lease_until=None,
+        failure_code=code,
+        failure_message=message,
+        failure_step=step,
+    )
+    if moved:
+        await _over(services, build)
+
+
+async def canceled(services: Services, build: Build) -> None:
+    """The worker has ended what it was told to cancel."""
+    moved = await build.move(
+        BuildStatus.CANCELING, to=BuildStatus.CANCELED, finished_at=now(), lease_until=None
+    )
+    if moved:
+        await _over(services, build)
+
+
+async def give_back(
+    services: Services, build: Build, *, seconds: float = 0, counts: bool = True
+) -> None:
+    """Queue a running build again: after a failure of the system, or when its worker stops."""
+    moved = await build.move(
+        *RUNNING,
+        to=BuildStatus.QUEUED,
+        worker=None,
+        lease_until=None,
+        not_before=now() + timedelta(seconds=seconds),
+        attempt=build.attempt if counts else build.attempt - 1,
+    )
+    if moved:
+        await BuildStep.filter(build_id=build.id).delete()
+        await follow(services, build)
+        await services.queue.send(build.id, seconds)
+
+
+async def cancel(services: Services, build_id: int) -> None:
+    """Cancel a build, wherever it is. A build that is over stays as it is."""
+    moment = now()
+    row = Build.filter(id=build_id)
+    waiting = await row.filter(status=BuildStatus.QUEUED).update(
+        status=BuildStatus.CANCELED, finished_at=moment
+    )
+    if not waiting:
+        await row.filter(status__in=RUNNING).update(status=BuildStatus.CANCELING)
+    build = await Build.get(id=build_id)
+    if waiting:
+        await _over(services, build)
+    publish(services, build)
+
+
+async def sweep(services: Services) -> None:
+    """Find what was left behind: lost claims, lost messages, logs that were not archived."""
+    moment = now()
+    lost = await Build.filter(
+        status__in=(*RUNNING, BuildStatus.CANCELING), lease_until__lt=moment
+    ).limit(SWEEP)
+    for build in lost:
+        await _take_back(services, build)
+    for id_ in await _forgotten(services):
+        await services.queue.send(id_)
+    for build in await Build.filter(status__in=FINAL, log_key=None, log_lines__gt=0).limit(SWEEP):
+        await archive(build, services.blobs)
+
+
+async def _forgotten(services: Services) -> list[int]:
+    """Queued builds whose message seems to be lost."""
+    since = now() - timedelta(seconds=services.settings.lease_seconds)
+    queued = Build.filter(
+        Q(not_before=None) | Q(not_before__lt=since),
+        status=BuildStatus.QUEUED,
+        created_at__lt=since,
+    )
+    ids = await queued.order_by("id").limit(SWEEP).values_list("id", flat=True)
+    return [int(id_) for id_ in ids]  # type: ignore[call-overload]  # values_list is not typed
+
+
+async def _take_back(services: Services, build: Build) -> None:
+    """End the claim of a worker that has been silent for too long."""
+    if build.status is BuildStatus.CANCELING:
+        await canceled(services, build)
+        return
+    lost = f"The worker {build.worker} was lost"
+    last = build.attempt >= services.settings.build_attempts
+    async with open_log(services, build) as log:
+        await log.say(f"{lost}; " + ("giving up." if last else "the build starts again."))
+    if last:
+        message = f"{lost} at try {build.attempt}. Ask an administrator to look at its log."
+        await fail(services, build, FailureCode.WORKER_LOST, message, None)
+    else:
+        await give_back(services, build)
+
+
+def open_log(
+    services: Services, build: Build, secrets: Iterable[str] = ()
+) -> contextlib.AbstractAsyncContextManager[LogWriter]:
+    """The log of a claimed build, to be written; `secrets` never reach it."""
+    limit = services.settings.log_bytes
+    return LogWriter(build, services.notifier, limit=limit, secrets=secrets).opened()
+
+
+async def _over(services: Services, build: Build) -> None:
+    """What remains to be done once a build is over; `sweep` does it when this process cannot."""
+    unfinished = BuildStep.filter(
+        build_id=build.id, status__in=(StepStatus.PENDING, StepStatus.RUNNING)
+    )
+    await unfinished.update(status=StepStatus.CANCELED)
+    await follow(services, build)
+    await archive(build, services.blobs)

@@ -1,0 +1,131 @@
+"""Making image records: checked, written in one transaction, then queued."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from tortoise.exceptions import IntegrityError
+
+from engine import tags
+from engine.builds import enqueue
+from engine.clock import now
+from engine.errors import FieldProblem, InvalidInput, NameTaken
+from engine.reference import BadReference, ImageName, parse_image_name
+from engine.services import Services
+from models import Build, Image, ImageTag
+from models.database import transaction
+from models.enums import BuildStatus, ImageStatus, Origin, Visibility
+
+LONGEST_DESCRIPTION = 10_000  # characters
+# All but tab and newline: they would break tables, terminals and headers that show them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a user says of an image, whichever way it is made."""
+
+    name: str
+    visibility: Visibility
+    tags: tuple[str, ...]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How it is made: what goes on record, what a build needs, what is wrong with the input."""
+
+    origin: Origin
+    source: dict[str, Any]
+    upload_key: str | None = None
+    sealed_token: str | None = None
+    problems: list[FieldProblem] = field(default_factory=list)
+
+
+async def create(
+    services: Services, draft: Draft, making: Making, owner: str
+) -> tuple[Image, Build]:
+    """Put an image on record and queue its first build.
+
+    Raises InvalidInput with every field's problem at once, and NameTaken.
+    """
+    name, tag_ids = await check(services, draft, making.problems)
+    moment = now()
+    image = Image(
+        name=name.name,
+        registry=services.settings.registry,
+        repository=name.repository,
+        registry_tag=name.tag,
+        visibility=draft.visibility,
+        description=draft.description,
+        owner=owner,
+        origin=making.origin,
+        source=making.source,
+        sealed_token=making.sealed_token,
+        status=ImageStatus.QUEUED,
+        created_at=moment,
+        updated_at=moment,
+    )
+    build = Build(
+        number=1,
+        status=BuildStatus.QUEUED,
+        created_by=owner,
+        created_at=moment,
+        upload_key=making.upload_key,
+    )
+
+    async def write() -> None:
+        await image.save()
+        await ImageTag.bulk_create(ImageTag(image_id=image.id, tag_id=id_) for id_ in tag_ids)
+        build.image_id = image.id
+        await build.save()
+
+    try:
+        await transaction(write)
+    except IntegrityError:
+        await refuse_taken(name)
+        raise
+    services.notifier.publish("image", image.id)
+    await enqueue(services, build)
+    return image, build
+
+
+async def check(
+    services: Services, draft: Draft, more: list[FieldProblem]
+) -> tuple[ImageName, list[int]]:
+    """The parsed name and the tags' ids. Raises InvalidInput and NameTaken."""
+    problems = []
+    name = None
+    try:
+        name = parse_image_name(draft.name, services.settings.registry)
+    except BadReference as error:
+        problems.append(FieldProblem("name", error.message))
+    problems += describe_problems(draft.description)
+    tag_ids, tag_problems = await tags.resolve(draft.tags)
+    problems += tag_problems
+    if name is None or problems or more:
+        raise InvalidInput(problems + more)
+    await refuse_taken(name)
+    return name, tag_ids
+
+
+def describe_problems(description: str) -> list[FieldProblem]:
+    """What is wrong with a description."""
+    if len(description) > LONGEST_DESCRIPTION:
+        message = f"It has {len(description)} characters; at most {LONGEST_DESCRIPTION} are kept."
+        return [FieldProblem("description", message)]
+    if _CONTROL.search(description):
+        message = "It holds control characters; only tabs and newlines may stand in it."
+        return [FieldProblem("description", message)]
+    return []
+
+
+async def refuse_taken(name: ImageName) -> None:
+    """Raise NameTaken when a record has this name already."""
+    taken = await Image.get_or_none(name=name.name)
+    if taken:
+        raise NameTaken(
+            f"There is an image {name.name} already. Choose another name or tag, or build the "
+            "existing image again with rebuildImage.",
+            taken.id,
+        )

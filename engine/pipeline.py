@@ -1,0 +1,133 @@
+"""One build, as a list: fetch, freeze, resolve, build, push, read back.
+
+Each step says in the build's log what it did, in words that a person understands, and puts what
+it resolved on record at once: a build that fails later is as traceable as one that succeeds.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import settings
+from engine import bases, builds
+from engine.build_steps import StepRecorder
+from engine.context import FrozenContext, find_dockerfile, freeze, keep, stream_tar
+from engine.docker.build import build as build_on_engine
+from engine.docker.events import ImageBuilt, StepChanged, StepOutput
+from engine.errors import BuildFailed
+from engine.job import Job
+from engine.logs.writer import ClaimLost
+from engine.push import Result, push
+from engine.sizes import format_bytes
+from engine.sources import Fetched
+from engine.sources.by_origin import FETCH
+from models.enums import BuildStatus, FailureCode, StepStatus
+
+
+async def run(job: Job) -> Result:
+    """Build one image and push it. Raises BuildFailed, or ClaimLost."""
+    await _introduce(job)
+    if not job.build.context_digest:
+        await _freeze(job, await FETCH[job.image.origin](job))
+    resolved = await bases.resolve(job)
+    async with bases.on_engine(job, resolved), _built(job) as image_id:
+        return await push(job, image_id)
+
+
+async def _introduce(job: Job) -> None:
+    """Say who builds, and with what; put the environment on record."""
+    engine = await job.services.docker.info()
+    environment = {
+        "engine": engine.name,
+        "engineVersion": engine.version,
+        "builder": engine.builder,
+        "imageStore": engine.image_store,
+        "darkroom": settings.VERSION,
+    }
+    await _record(job, environment=environment)
+    await job.say(
+        f"Build {job.build.number} of {job.image.name}, "
+        f"on {engine.name} {engine.version} ({engine.builder})."
+    )
+
+
+async def _freeze(job: Job, fetched: Fetched) -> None:
+    """Archive the context under its own digest: what is built is what can be built again."""
+    limit = job.services.settings.context_bytes
+    archive = job.folder / "context.tar.zst"
+    dockerfile = await asyncio.to_thread(
+        find_dockerfile, fetched.directory, fetched.dockerfile_path
+    )
+    text = await asyncio.to_thread(dockerfile.read_text, errors="replace")
+    await _record(job, dockerfile=text, dockerfile_path=fetched.dockerfile_path)
+    frozen: FrozenContext = await asyncio.to_thread(
+        freeze, fetched.directory, fetched.dockerfile_path, archive, max_bytes=limit
+    )
+    await keep(job.services.blobs, frozen, archive)
+    await _record(job, context_digest=frozen.digest, context_size=frozen.size)
+    await job.say(
+        f"The context has {frozen.files} files, {format_bytes(frozen.size)}: {frozen.digest}."
+    )
+
+
+@contextlib.asynccontextmanager
+async def _built(job: Job) -> AsyncIterator[str]:
+    """The image on the engine, until the block ends."""
+    if not await builds.advance(job.services, job.build, BuildStatus.BUILDING):
+        raise ClaimLost
+    image_id = await _build(job)
+    try:
+        yield image_id
+    finally:
+        # The builder's cache keeps the layers; the image itself is the registry's to keep.
+        await asyncio.shield(job.services.docker.remove_image(image_id, force=True))
+
+
+async def _build(job: Job) -> str:
+    """Run the builder; its steps and their output go on record as they come."""
+    image_id = None
+    steps = StepRecorder(job.build.id, job.services.notifier)
+    events = build_on_engine(
+        job.services.docker,
+        stream_tar(job.services.blobs.stream(context_key(job))),
+        dockerfile=job.build.dockerfile_path or "Dockerfile",
+        tag=None,
+        labels={},
+        build_args={},
+    )
+    try:
+        async with contextlib.aclosing(events):
+            async for event in events:
+                match event:
+                    case StepOutput(step, time, data):
+                        await job.log.write(step, time, data)
+                    case StepChanged():
+                        await _step_changed(job, steps, event)
+                    case ImageBuilt(id_):
+                        image_id = id_
+    finally:
+        await asyncio.shield(steps.close())
+    if image_id is None:
+        raise BuildFailed(FailureCode.INTERNAL, "The engine ended the build without an image.")
+    return image_id
+
+
+async def _step_changed(job: Job, steps: StepRecorder, event: StepChanged) -> None:
+    if steps.is_new(event.index):
+        await job.log.say(event.name, event.index)
+    if event.status is StepStatus.CACHED and not steps.is_over(event.index):
+        await job.log.say("CACHED", event.index)
+    if event.status not in (StepStatus.PENDING, StepStatus.RUNNING):
+        await job.log.end_step(event.index)
+    steps.change(event)
+
+
+def context_key(job: Job) -> str:
+    """Where the frozen context is kept."""
+    digest = job.build.context_digest or ""
+    return f"contexts/{digest.replace(':', '/')}.tar.zst"
+
+
+async def _record(job: Job, **changes: object) -> None:
+    if not await job.build.note(**changes):
+        raise ClaimLost

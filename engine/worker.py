@@ -1,0 +1,185 @@
+"""What a worker does with one build: claim it, run its pipeline, and record how it ended.
+
+However it ends, exactly one thing is recorded: success, a failure, a cancel, another try, or
+nothing at all when the claim is another's by now.
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+
+from engine import builds, pipeline
+from engine.clock import now
+from engine.errors import BuildFailed
+from engine.job import Job
+from engine.logs.writer import ClaimLost
+from engine.services import Services
+from models import Build, Image
+from models.enums import Blame, BuildStatus, FailureCode
+
+log = logging.getLogger(__name__)
+
+
+class Interruption(Enum):
+    """Why a pipeline was stopped from outside."""
+
+    CANCELED = "canceled"
+    CLAIM_LOST = "claim lost"
+    TIMEOUT = "timeout"
+
+
+class Interrupted(Exception):
+    """The pipeline was stopped from outside, and has cleaned up."""
+
+    def __init__(self, why: Interruption) -> None:
+        super().__init__(why.value)
+        self.why = why
+
+
+async def work(services: Services, build_id: int) -> None:
+    """Claim a build and bring it to its end. Running it twice is safe: one gets the claim."""
+    build = await builds.claim(services, build_id)
+    if build is None:
+        return
+    image = await Image.get(id=build.image_id)
+    secrets = _secrets(services, image)
+    with contextlib.suppress(ClaimLost):
+        async with builds.open_log(services, build, secrets) as writer, _folder(services) as folder:
+            await _run(Job(services, build, image, writer, folder))
+        await _settle(services, build)
+
+
+async def _run(job: Job) -> None:
+    """Run the pipeline to whatever end, and record it."""
+    try:
+        result = await _supervised(job)
+    except BuildFailed as failure:
+        await _failed(job, failure)
+    except Interrupted as interrupted:
+        await _interrupted(job, interrupted.why)
+    except asyncio.CancelledError:
+        await asyncio.shield(_handed_back(job))
+        raise
+    except ClaimLost:
+        raise
+    except Exception:
+        log.exception("build %s: the pipeline itself failed", job.build.id)
+        message = "Darkroom itself failed. Ask an administrator to look at the worker's log."
+        await _failed(job, BuildFailed(FailureCode.INTERNAL, message))
+    else:
+        await job.say(f"Done: {job.image.reference} is {result.digest}.")
+        await job.log.flush()
+        job_done = await builds.succeed(
+            job.services, job.build, result.digest, result.size, result.platform
+        )
+        if not job_done:
+            await pipeline.withdraw(job, result)
+            raise ClaimLost
+
+
+async def _supervised(job: Job) -> pipeline.Result:
+    """The pipeline under a time limit, a lease and a cancel. Raises Interrupted."""
+    running = asyncio.create_task(pipeline.run(job))
+    watching = asyncio.create_task(_watch(job))
+    limit = job.services.settings.build_seconds
+    try:
+        done, _ = await asyncio.wait(
+            {running, watching}, timeout=limit, return_when=asyncio.FIRST_COMPLETED
+        )
+        if running in done:
+            return running.result()
+        why = watching.result() if watching in done else Interruption.TIMEOUT
+    finally:
+        for task in (running, watching):
+            task.cancel()
+        # The pipeline cleans up behind itself before anything is recorded.
+        await asyncio.gather(running, watching, return_exceptions=True)
+    raise Interrupted(why)
+
+
+async def _watch(job: Job) -> Interruption:
+    """Renew the lease until the build is canceled or somebody else's."""
+    services, build = job.services, job.build
+    lease = services.settings.lease_seconds
+    with services.notifier.subscribe("build", build.id) as news:
+        while True:
+            if not await build.renew(now() + timedelta(seconds=lease)):
+                return await _why_not_renewed(build)
+            await news.wait(lease / 3)
+
+
+async def _why_not_renewed(build: Build) -> Interruption:
+    canceling = await build.mine(BuildStatus.CANCELING).exists()
+    return Interruption.CANCELED if canceling else Interruption.CLAIM_LOST
+
+
+async def _interrupted(job: Job, why: Interruption) -> None:
+    if why is Interruption.CLAIM_LOST:
+        raise ClaimLost
+    if why is Interruption.CANCELED:
+        await _canceled(job)
+        return
+    limit = job.services.settings.build_seconds
+    message = f"The build took longer than {limit:g} seconds, which is the limit for one build."
+    await _failed(job, BuildFailed(FailureCode.TIMEOUT, message))
+
+
+async def _canceled(job: Job) -> None:
+    await job.say("Canceled.")
+    await job.log.flush()
+    await builds.canceled(job.services, job.build)
+
+
+async def _failed(job: Job, failure: BuildFailed) -> None:
+    """Record a failure, or another try when the system is to blame and tries are left."""
+    settings, build = job.services.settings, job.build
+    message = job.log.mask(failure.message)
+    again = failure.blame is Blame.SYSTEM and build.attempt < settings.build_attempts
+    pause = settings.retry_seconds * 2 ** (build.attempt - 1)
+    with contextlib.suppress(BuildFailed):  # the log may be full: that is the failure then
+        await job.log.say(f"{failure.code}: {message}", failure.step)
+        if again:
+            tries = f"try {build.attempt} of {settings.build_attempts}"
+            await job.say(f"This was {tries}; the next one follows in {pause:g} seconds.")
+    await job.log.flush()
+    if again:
+        await builds.give_back(job.services, build, seconds=pause)
+    else:
+        await builds.fail(job.services, build, failure.code, message, failure.step)
+
+
+async def _handed_back(job: Job) -> None:
+    await job.say("This worker stops; the build starts again on another.")
+    await job.log.flush()
+    await builds.give_back(job.services, job.build, counts=False)
+
+
+async def _settle(services: Services, build: Build) -> None:
+    """A cancel that came while an end was being recorded is still owed its own end."""
+    if await build.mine(BuildStatus.CANCELING).exists():
+        await builds.canceled(services, build)
+
+
+def _secrets(services: Services, image: Image) -> list[str]:
+    secrets = [services.settings.registry_password.get_secret_value()]
+    if image.sealed_token:
+        secrets.append(services.sealer.open(image.sealed_token, about=f"image:{image.name}"))
+    return secrets
+
+
+@contextlib.asynccontextmanager
+async def _folder(services: Services) -> AsyncIterator[Path]:
+    """A folder for one try, removed whatever happens."""
+    parent = services.settings.data_dir / "work"
+    await asyncio.to_thread(parent.mkdir, parents=True, exist_ok=True)
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=parent))
+    try:
+        yield folder
+    finally:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
