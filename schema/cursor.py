@@ -47,13 +47,20 @@ class Cursor:
             cursor = cls(made_under, value, id_)
         except (ValueError, TypeError, RecursionError):
             raise InvalidCursor from None
-        if not (made_under == order and _is_key(value, id_) and cursor.encode() == text):
+        if made_under != order or cursor.encode() != text:
+            raise InvalidCursor
+        if not (_is_integer(id_) and (value is None or _is_integer(value) or _is_text(value))):
             raise InvalidCursor
         return cursor
 
 
-def _is_key(value: object, id_: object) -> bool:
-    """Types are compared exactly: True and 1.0 are equal to 1, and no key."""
-    if type(value) not in (str, int, type(None)) or type(id_) is not int:
+def _is_integer(value: object) -> bool:
+    """An integer that a database takes; True and 1.0 are equal to 1, and no integers."""
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def _is_text(value: object) -> bool:
+    """Text that a database takes: it has neither halves of characters nor NUL."""
+    if not isinstance(value, str) or "\0" in value:
         return False
-    return all(number < 2**63 for number in (value, id_) if isinstance(number, int))
+    return not any("\ud800" <= character <= "\udfff" for character in value)
