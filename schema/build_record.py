@@ -46,11 +46,15 @@ class BaseImage:
 
 @strawberry.type(description="The software that made a build, since results may differ by it.")
 class BuildEnvironment:
-    """The JSON of `Build.environment`: name, version, builder, darkroom. All may be missing."""
+    """The JSON of `Build.environment`; an entry is missing where the engine did not say it."""
 
     name: str | None = strawberry.field(description="The container engine: `Docker Engine`.")
     version: str | None = strawberry.field(description="The engine's version.")
     builder: str | None = strawberry.field(description="The engine's builder: `BuildKit`.")
+    image_store: str | None = strawberry.field(
+        description="Where the engine keeps images: `docker` or `containerd`. Only the latter "
+        "can make the same digest twice."
+    )
     darkroom: str | None = strawberry.field(description="Darkroom's own version.")
 
     @classmethod
@@ -59,8 +63,9 @@ class BuildEnvironment:
         if not recorded:
             return None
         return cls(
-            name=recorded.get("name"),
-            version=recorded.get("version"),
+            name=recorded.get("engine"),
+            version=recorded.get("engineVersion"),
             builder=recorded.get("builder"),
+            image_store=recorded.get("imageStore"),
             darkroom=recorded.get("darkroom"),
         )

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Annotated, Any, cast
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 from schema.enums import Origin
 from schema.scalars import BigInt
@@ -92,9 +93,10 @@ _KINDS: dict[Origin, type[Any]] = {
 
 
 def source_of(origin: Origin, entered: dict[str, Any]) -> ImageSource:
-    """The source of a record, whose keys are the fields' names in snake case.
+    """The source of a record, whose keys are the fields' names as the API spells them.
 
     Only what the schema declares is taken, so nothing that is stored beside it can leak.
     """
     kind = _KINDS[origin]
-    return cast("ImageSource", kind(**{f.name: entered.get(f.name) for f in fields(kind)}))
+    values = {field.name: entered.get(to_camel_case(field.name)) for field in fields(kind)}
+    return cast("ImageSource", kind(**values))

@@ -61,13 +61,13 @@ async def test_an_image_says_what_its_row_says_and_reads_nothing() -> None:
     [
         (
             Origin.GIT,
-            {"url": "u", "ref": "r", "dockerfile_path": "d", "context_path": "/", "token": "s3"},
-            {"__typename": "GitSource", "url": "u", "tokenName": None},
+            {"url": "u", "ref": "r", "dockerfilePath": "d", "contextPath": "/", "token": "s"},
+            {"__typename": "GitSource", "url": "u", "contextPath": "/", "tokenName": None},
         ),
         (
             Origin.UPLOAD,
-            {"filename": "f", "size": 3, "sha256": "0", "dockerfile_path": "d"},
-            {"__typename": "UploadSource", "size": 3, "sha256": "0"},
+            {"filename": "f", "size": 3, "sha256": "0", "dockerfilePath": "d"},
+            {"__typename": "UploadSource", "size": 3, "dockerfilePath": "d"},
         ),
         (Origin.EXISTING, {"reference": "r"}, {"__typename": "ExistingSource", "reference": "r"}),
         (
@@ -87,8 +87,8 @@ async def test_a_source_is_of_the_type_of_its_origin(
 ) -> None:
     answer = await ask(
         Memory(image_row(origin=origin, source=entered)),
-        """{ image { source { __typename ... on GitSource { url tokenName }
-        ... on UploadSource { size sha256 } ... on ExistingSource { reference }
+        """{ image { source { __typename ... on GitSource { url contextPath tokenName }
+        ... on UploadSource { size dockerfilePath } ... on ExistingSource { reference }
         ... on TrainingTaskSource { task } ... on ContainerSource { container } } } }""",
     )
 
@@ -168,7 +168,7 @@ async def test_a_build_tells_how_it_failed_and_from_what() -> None:
             "committed_at": "2026-01-31T13:00:00+01:00",
         },
         bases=[{"reference": "python:3.12", "digest": "sha256:2"}, {"reference": "scratch"}],
-        environment={"name": "Docker Engine", "version": "28.5", "builder": "BuildKit"},
+        environment={"engine": "Docker Engine", "engineVersion": "28.5", "builder": "BuildKit"},
         context_size=2**33,
     )
     memory = Memory(image_row(), [failed])
