@@ -1,5 +1,6 @@
 """Builds on their way through the states, and images that follow them."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterable
 from datetime import timedelta
@@ -133,7 +134,7 @@ async def give_back(
         await services.queue.send(build.id, seconds)
 
 
-async def cancel(services: Services, build_id: int) -> None:
+async def cancel(services: Services, build_id: int) -> Build:
     """Cancel a build, wherever it is. A build that is over stays as it is."""
     moment = now()
     row = Build.filter(id=build_id)
@@ -146,6 +147,16 @@ async def cancel(services: Services, build_id: int) -> None:
     if waiting:
         await _over(services, build)
     publish(services, build)
+    return build
+
+
+async def wait_until_over(services: Services, build_id: int) -> None:
+    """Wait until a build that is being canceled has ended, or its worker is lost."""
+    limit = 2 * services.settings.lease_seconds
+    with services.notifier.subscribe("build", build_id) as news, contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit):
+            while await Build.filter(id=build_id).exclude(status__in=FINAL).exists():
+                await news.wait()
 
 
 async def sweep(services: Services) -> None:

@@ -38,10 +38,10 @@ async def _introduce(job: Job) -> None:
     """Say who builds, and with what; put the environment on record."""
     engine = await job.services.docker.info()
     environment = {
-        "engine": engine.name,
-        "engineVersion": engine.version,
+        "name": engine.name,
+        "version": engine.version,
         "builder": engine.builder,
-        "imageStore": engine.image_store,
+        "image_store": engine.image_store,
         "darkroom": settings.VERSION,
     }
     await _record(job, environment=environment)

@@ -3,7 +3,7 @@
 import difflib
 import re
 
-from engine.errors import FieldProblem
+from engine.errors import FieldProblem, InvalidInput
 from models import Tag, TagCategory
 from models.database import transaction
 
@@ -41,6 +41,30 @@ async def resolve(slugs: tuple[str, ...]) -> tuple[list[int], list[FieldProblem]
         FieldProblem("tags", _unknown(slug, list(known))) for slug in slugs if slug not in known
     ]
     return [known[slug] for slug in dict.fromkeys(slugs) if slug in known], problems
+
+
+async def create(slug: str, title: str | None) -> Tag:
+    """Make a tag, and its category when that is new. One that there is already stays as it is.
+
+    Raises InvalidInput.
+    """
+    parts = SLUG.fullmatch(slug)
+    if parts is None:
+        message = (
+            "It must be `category/name`, of lower-case letters, digits and hyphens; the name may "
+            "also hold `.`, `_` and `+`."
+        )
+        raise InvalidInput([FieldProblem("slug", message)])
+
+    async def write() -> Tag:
+        name = parts["category"]
+        defaults = {"title": title or name.capitalize()}
+        category, _ = await TagCategory.get_or_create(defaults, name=name)
+        tag, _ = await Tag.get_or_create(category_id=category.id, name=parts["name"])
+        tag.category = category
+        return tag
+
+    return await transaction(write)
 
 
 def slug_of(tag: Tag) -> str:

@@ -1,0 +1,65 @@
+"""Making an image again, from the record of one of its builds."""
+
+from engine.builds import enqueue, follow
+from engine.clock import now
+from engine.errors import FieldProblem, InvalidInput
+from engine.services import Services
+from models import Build, Image
+from models.database import transaction
+from models.enums import BuildStatus, Origin
+
+_BUILT = (Origin.GIT, Origin.DOCKERFILE, Origin.UPLOAD)
+
+
+async def rebuild(
+    services: Services, image: Image, original: Build | None, *, pinned: bool, by: str
+) -> Build:
+    """Queue another build of an image.
+
+    Pinned, it repeats the original's context, commit and base digests; else it takes today's.
+    Raises InvalidInput when there is no such record.
+    """
+    if image.origin not in _BUILT:
+        raise _unusable("It was not built here, so there is nothing to build again.")
+    if original is None:
+        original = await Build.filter(image_id=image.id).order_by("-number").first()
+    if original is None or original.image_id != image.id:
+        raise _unusable("This build is one of another image. Name one of this image's builds.")
+    if pinned and not original.context_digest:
+        raise _unusable(
+            f"Build {original.number} ended before its inputs were on record. Name another build, "
+            "or take today's inputs with `pinned: false`."
+        )
+    build = await transaction(lambda: _write(image, original, pinned, by))
+    await follow(services, build)
+    await enqueue(services, build)
+    return build
+
+
+async def _write(image: Image, original: Build, pinned: bool, by: str) -> Build:
+    # Written first, so that two rebuilds at once count one after the other.
+    await Image.filter(id=image.id).update(updated_at=now())
+    newest = await Build.filter(image_id=image.id).order_by("-number").first()
+    build = Build(
+        image_id=image.id,
+        number=newest.number + 1 if newest else 1,
+        status=BuildStatus.QUEUED,
+        created_by=by,
+        created_at=now(),
+        rebuild_of_id=original.id,
+        pinned=pinned,
+        upload_key=original.upload_key,
+    )
+    if pinned:
+        build.context_digest = original.context_digest
+        build.context_size = original.context_size
+        build.dockerfile = original.dockerfile
+        build.dockerfile_path = original.dockerfile_path
+        build.commit = original.commit
+        build.bases = original.bases
+    await build.save()
+    return build
+
+
+def _unusable(why: str) -> InvalidInput:
+    return InvalidInput([FieldProblem("build", why)])

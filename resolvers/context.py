@@ -1,0 +1,31 @@
+"""What one request's resolvers work with."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from engine.services import Services
+from resolvers.reads import DatabaseReads
+from schema.context import Context, Info, Viewer
+
+
+@dataclass(kw_only=True)
+class RequestContext(Context):
+    """The nouns' context, and the engine's services for the verbs."""
+
+    services: Services
+
+
+def context_of(services: Services, viewer: Viewer, base_url: str) -> RequestContext:
+    """The context of a request by `viewer`, whose client reaches the service at `base_url`."""
+    reads = DatabaseReads(viewer, services.logs, base_url)
+    return RequestContext(viewer=viewer, reads=reads, services=services)
+
+
+def services_of(info: Info) -> Services:
+    """The engine's services."""
+    return cast("RequestContext", info.context).services
+
+
+def viewer_of(info: Info) -> Viewer:
+    """Who asks."""
+    return info.context.viewer

@@ -1,0 +1,95 @@
+"""The ways to make an image: from what a mutation was given to the engine."""
+
+import tempfile
+from pathlib import Path
+
+
+from engine import images
+from engine.errors import FieldProblem, InvalidInput, Unavailable
+from engine.images import Draft, Making
+from engine.services import Services
+from engine.sources import dockerfile, git, upload
+from resolvers.context import services_of, viewer_of
+from schema.build import Build
+from schema.context import Info
+from schema.create_inputs import (
+    CreateImageFromContainerInput,
+    CreateImageFromDockerfileInput,
+    CreateImageFromExistingInput,
+    CreateImageFromGitInput,
+    CreateImageFromTrainingTaskInput,
+    CreateImageFromUploadInput,
+    CreateImageInput,
+)
+from schema.image import Image
+from schema.results import CreateImagePayload
+from schema.scalars import Upload
+
+LATER = "Making an image from {} is not available yet in this version."
+CHUNK = 1024 * 1024  # bytes of an upload in memory at once
+
+
+async def from_git(info: Info, given: CreateImageFromGitInput) -> CreateImagePayload:
+    """A Dockerfile in a git repository."""
+    making = await git.make(
+        services_of(info),
+        name=given.name,
+        url=given.url,
+        ref=given.ref,
+        token_name=given.token_name or None,
+        token=given.token or None,
+        dockerfile_path=given.dockerfile_path,
+        context_path=given.context_path,
+    )
+    return await _create(info, given, making)
+
+
+async def from_dockerfile(info: Info, given: CreateImageFromDockerfileInput) -> CreateImagePayload:
+    """A Dockerfile that was typed."""
+    return await _create(info, given, dockerfile.make(given.dockerfile))
+
+
+async def from_upload(info: Info, given: CreateImageFromUploadInput) -> CreateImagePayload:
+    """A Dockerfile or an archive that was uploaded."""
+    services = services_of(info)
+    with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as folder:
+        path = Path(folder, "upload")
+        await _receive(services, given.file, path)
+        received = upload.Upload(path, given.file.filename or "upload")
+        making = await upload.make(services, received, given.dockerfile_path)
+        return await _create(info, given, making)
+
+
+async def _create(info: Info, given: CreateImageInput, making: Making) -> CreateImagePayload:
+    draft = Draft(given.name, given.visibility, tuple(given.tags), given.description)
+    image, build = await images.create(services_of(info), draft, making, viewer_of(info).name)
+    return CreateImagePayload(image=Image.of(image), build=Build.of(build))
+
+
+async def _receive(services: Services, file: Upload, path: Path) -> None:
+    """Copy an upload to the disk in small pieces. Raises InvalidInput when it is too large."""
+    limit, size = services.settings.upload_bytes, 0
+    with path.open("wb") as target:  # noqa: ASYNC230  # small pieces into the page cache
+        while data := await file.read(CHUNK):
+            size += len(data)
+            if size > limit:
+                message = f"The file is larger than {limit} bytes, the most that is taken."
+                raise InvalidInput([FieldProblem("file", message)])
+            target.write(data)
+
+
+async def from_existing(info: Info, given: CreateImageFromExistingInput) -> CreateImagePayload:
+    """An image that the registry has already."""
+    raise Unavailable(LATER.format("an existing image"))
+
+
+async def from_training_task(
+    info: Info, given: CreateImageFromTrainingTaskInput
+) -> CreateImagePayload:
+    """A container of a training task."""
+    raise Unavailable(LATER.format("a training task"))
+
+
+async def from_container(info: Info, given: CreateImageFromContainerInput) -> CreateImagePayload:
+    """Any container."""
+    raise Unavailable(LATER.format("a container"))

@@ -1,0 +1,72 @@
+"""The engine's errors as members of the results' unions."""
+
+from typing import Any
+
+import strawberry
+
+import models
+from engine.errors import Forbidden, InvalidInput, NameTaken, NotFound, Rejected, Unavailable
+from resolvers.access import may_see
+from resolvers.context import viewer_of
+from schema.context import Info
+from schema.errors import (
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    NotFoundError,
+    UnavailableError,
+    ValidationError,
+)
+from schema.image import Image
+
+
+class OnInvalidInput(strawberry.ExceptionHandler[InvalidInput, ValidationError]):
+    """Every field's reason at once."""
+
+    def handle(self, exception: InvalidInput, *, field: Any, info: Any) -> ValidationError:
+        """The problems, by the API's names of the fields."""
+        fields = [
+            FieldError(field=problem.field, message=problem.message)
+            for problem in exception.problems
+        ]
+        return ValidationError(message=exception.message, fields=fields)
+
+
+class OnNameTaken(strawberry.ExceptionHandler[NameTaken, ConflictError]):
+    """The other record, where the viewer may see it."""
+
+    async def handle(self, exception: NameTaken, *, field: Any, info: Info) -> ConflictError:
+        """A private image of somebody else stays unseen."""
+        row = await models.Image.get_or_none(id=exception.image_id)
+        seen = row and may_see(viewer_of(info), row)
+        return ConflictError(message=exception.message, image=Image.of(row) if seen else None)
+
+
+class OnNotFound(strawberry.ExceptionHandler[NotFound, NotFoundError]):
+    """There is none, or not for the viewer."""
+
+    def handle(self, exception: NotFound, *, field: Any, info: Any) -> NotFoundError:
+        """As it is."""
+        return NotFoundError(message=exception.message)
+
+
+class OnForbidden(strawberry.ExceptionHandler[Forbidden, ForbiddenError]):
+    """Seen, but not to be changed."""
+
+    def handle(self, exception: Forbidden, *, field: Any, info: Any) -> ForbiddenError:
+        """As it is."""
+        return ForbiddenError(message=exception.message)
+
+
+class OnUnavailable(strawberry.ExceptionHandler[Unavailable, UnavailableError]):
+    """Another try may work."""
+
+    def handle(self, exception: Unavailable, *, field: Any, info: Any) -> UnavailableError:
+        """As it is."""
+        return UnavailableError(message=exception.message)
+
+
+HANDLERS = (OnInvalidInput(), OnNameTaken(), OnNotFound(), OnForbidden(), OnUnavailable())
+
+# What may be told to a caller as it is; anything else is masked.
+TOLD = Rejected

@@ -1,0 +1,90 @@
+"""What is read."""
+
+from typing import Annotated
+
+import strawberry
+
+from engine.errors import Unavailable
+from models import TagCategory
+from resolvers import find, listing
+from resolvers.context import viewer_of
+from schema.build import Build
+from schema.cluster import TrainingTask
+from schema.context import Info
+from schema.field import field
+from schema.image import Image
+from schema.image_connection import ImageConnection
+from schema.inputs import ImageFilter, ImageOrder
+from schema.node import Node
+from schema.page import After, First
+from schema.tag import TagCategory as TagCategoryNoun
+from schema.user import User
+
+GlobalId = Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
+Filter = Annotated[
+    ImageFilter | None, strawberry.argument(description="Narrows the list; all of it must hold.")
+]
+Order = Annotated[ImageOrder | None, strawberry.argument(description="Newest first when left out.")]
+TaskSearch = Annotated[str | None, strawberry.argument(description="Part of the task's name.")]
+
+
+@strawberry.type(description="What is read. Nothing here changes anything.")
+class Query:
+    """The root of queries."""
+
+    @field("Who asks, as the service sees them.")
+    def viewer(self, info: Info) -> User:
+        """The authenticated user."""
+        return User.of(viewer_of(info).name)
+
+    @field("Any record by its global id; null when there is none that the viewer may see.")
+    async def node(self, info: Info, id: GlobalId) -> Node | None:  # noqa: A002  # the API's name
+        """An image or a build."""
+        if image := await find.image(viewer_of(info), id):
+            return Image.of(image)
+        build = await find.build(viewer_of(info), id)
+        return Build.of(build) if build else None
+
+    @field("An image by its id; null when there is none that the viewer may see.")
+    async def image(self, info: Info, id: GlobalId) -> Image | None:  # noqa: A002  # the API's name
+        """One image."""
+        row = await find.image(viewer_of(info), id)
+        return Image.of(row) if row else None
+
+    @field(
+        "Newest first unless `orderBy` says otherwise. Pages by key, so it costs the same at any "
+        "depth."
+    )
+    async def images(
+        self,
+        info: Info,
+        first: First = 20,
+        after: After = strawberry.UNSET,
+        filter: Filter = strawberry.UNSET,  # noqa: A002  # the API's name
+        order_by: Order = strawberry.UNSET,
+    ) -> ImageConnection:
+        """A page of what the viewer may see."""
+        narrowed, order = filter or None, order_by or listing.NEWEST
+        page = await listing.page(viewer_of(info), first, after or None, narrowed, order)
+        return ImageConnection.of(page, narrowed)
+
+    @field("Every category of tags, with its tags.")
+    async def tag_categories(self) -> list[TagCategoryNoun]:
+        """In the order in which they were made."""
+        return [TagCategoryNoun.of(row) for row in await TagCategory.all()]
+
+    @field("A build by its id; null when there is none that the viewer may see.")
+    async def build(self, info: Info, id: GlobalId) -> Build | None:  # noqa: A002  # the API's name
+        """One build."""
+        row = await find.build(viewer_of(info), id)
+        return Build.of(row) if row else None
+
+    @field(
+        "The viewer's own training tasks that are running now. Null, with an error, when no "
+        "cluster is configured or it does not answer."
+    )
+    async def training_tasks(
+        self, info: Info, search: TaskSearch = strawberry.UNSET
+    ) -> list[TrainingTask] | None:
+        """From the cluster, as it answers now."""
+        raise Unavailable("No cluster is configured.")

@@ -1,0 +1,189 @@
+"""What the nouns read when somebody selects it: one query for all rows of a level."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from strawberry.dataloader import DataLoader
+from tortoise.functions import Count, Max
+
+import models
+from engine.logs.reader import LogReader
+from resolvers import listing
+from resolvers.access import may_change
+from schema.context import Viewer
+from schema.cursor import Cursor
+from schema.image import Image
+from schema.inputs import ImageFilter
+from schema.log import BuildLogChunk, BuildLogPage
+from schema.page import Page
+from schema.tag import TagFacet
+
+V = TypeVar("V")
+
+MOST_BUILDS = 100  # of one page
+MOST_LINES = 10_000  # of one page
+
+_BUILD_ORDER = "build.number"
+
+
+class DatabaseReads:
+    """Implements `schema.context.Reads`.
+
+    Loaders gather what one moment asks for, and keep nothing: in a subscription, the next event
+    must find what is on record then.
+    """
+
+    def __init__(self, viewer: Viewer, logs: LogReader, base_url: str) -> None:
+        self._viewer = viewer
+        self._logs = logs
+        self._base_url = base_url
+        self._image_tags = _loader(_load_image_tags)
+        self._category_tags = _loader(_load_category_tags)
+        self._latest_builds = _loader(_load_latest_builds)
+        self._builds = _loader(_load_builds)
+        self._images = _loader(_load_images)
+        self._steps = _loader(_load_steps)
+        self._build_counts = _loader(_load_build_counts)
+
+    async def is_admin(self, name: str) -> bool:
+        """Whether the user of this name is an administrator, as far as the viewer's token tells."""
+        return name == self._viewer.name and self._viewer.admin
+
+    async def image_tags(self, image: models.Image) -> list[models.Tag]:
+        """The image's tags, by category and name."""
+        return await self._image_tags.load(image.id)
+
+    async def category_tags(self, category: models.TagCategory) -> list[models.Tag]:
+        """The category's tags by name."""
+        return await self._category_tags.load(category.id)
+
+    async def can_edit(self, image: models.Image) -> bool:
+        """Whether the viewer may change it."""
+        return may_change(self._viewer, image)
+
+    async def count_images(self, filter_: ImageFilter | None) -> int:
+        """How many images the viewer sees under the filter."""
+        return await listing.count(self._viewer, filter_)
+
+    async def image_facets(self, filter_: ImageFilter | None) -> list[TagFacet]:
+        """Every category with the count of each tag under the other categories' filters."""
+        return await listing.facets(self._viewer, filter_)
+
+    async def image_builds(
+        self, image: models.Image, first: int, after: str | None
+    ) -> Page[models.Build]:
+        """The image's builds, newest first. Raises InvalidCursor."""
+        most = max(0, min(first, MOST_BUILDS))
+        rows = models.Build.filter(image_id=image.id)
+        if after:
+            rows = rows.filter(number__lt=Cursor.decode(after, _BUILD_ORDER).value)
+        found = await rows.order_by("-number").limit(most + 1)
+        return Page(
+            rows=found[:most],
+            cursor=lambda row: Cursor(_BUILD_ORDER, row.number, row.id).encode(),
+            has_next=len(found) > most,
+            has_previous=after is not None,
+        )
+
+    async def count_builds(self, image: models.Image) -> int:
+        """How many builds the image has."""
+        return await self._build_counts.load(image.id)
+
+    async def latest_build(self, image: models.Image) -> models.Build | None:
+        """The newest build."""
+        return await self._latest_builds.load(image.id)
+
+    async def build(self, id_: int) -> models.Build | None:
+        """A build by its key."""
+        return await self._builds.load(id_)
+
+    async def image_of(self, build: models.Build) -> Image:
+        """The image that a build belongs to."""
+        return Image.of(await self._images.load(build.image_id))
+
+    async def build_steps(self, build: models.Build) -> list[models.BuildStep]:
+        """The build's steps by index."""
+        return await self._steps.load(build.id)
+
+    async def line_count(self, build: models.Build) -> int:
+        """How many lines the build's log has."""
+        return build.log_lines
+
+    async def build_log(self, build: models.Build, after: int, max_lines: int) -> BuildLogPage:
+        """A page of the log."""
+        most = max(1, min(max_lines, MOST_LINES))
+        page = await self._logs.page(build.id, max(0, after), most)
+        chunks = [
+            BuildLogChunk(
+                first_line=chunk.first_line,
+                cursor=chunk.last_line,
+                step=chunk.step,
+                time=chunk.time,
+                text=chunk.text,
+            )
+            for chunk in page.chunks
+        ]
+        return BuildLogPage(chunks=chunks, end_cursor=page.cursor, complete=page.complete)
+
+    def log_url(self, build: models.Build) -> str:
+        """Where the log is downloaded."""
+        return f"{self._base_url}/builds/{build.id}/log"
+
+
+def _loader(
+    load: Callable[[list[int]], Coroutine[Any, Any, dict[int, V]]],
+) -> DataLoader[int, V]:
+    async def in_order(ids: list[int]) -> list[V]:
+        found = await load(list(dict.fromkeys(ids)))
+        return [found[id_] for id_ in ids]
+
+    return DataLoader(load_fn=in_order, cache=False)
+
+
+async def _load_image_tags(ids: list[int]) -> dict[int, list[models.Tag]]:
+    rows = models.ImageTag.filter(image_id__in=ids).select_related("tag__category")
+    tags: dict[int, list[models.Tag]] = {id_: [] for id_ in ids}
+    for row in await rows.order_by("tag__category_id", "tag__name"):
+        tags[row.image_id].append(row.tag)
+    return tags
+
+
+async def _load_category_tags(ids: list[int]) -> dict[int, list[models.Tag]]:
+    rows = models.Tag.filter(category_id__in=ids).select_related("category").order_by("name")
+    return _grouped(ids, await rows, lambda row: row.category_id)
+
+
+async def _load_steps(ids: list[int]) -> dict[int, list[models.BuildStep]]:
+    rows = models.BuildStep.filter(build_id__in=ids).order_by("index")
+    return _grouped(ids, await rows, lambda row: row.build_id)
+
+
+async def _load_builds(ids: list[int]) -> dict[int, models.Build | None]:
+    found = {row.id: row for row in await models.Build.filter(id__in=ids)}
+    return {id_: found.get(id_) for id_ in ids}
+
+
+async def _load_images(ids: list[int]) -> dict[int, models.Image]:
+    return {row.id: row for row in await models.Image.filter(id__in=ids)}
+
+
+async def _load_latest_builds(ids: list[int]) -> dict[int, models.Build | None]:
+    # A build's number and its id grow together, so the newest one has the greatest id.
+    rows = models.Build.filter(image_id__in=ids).annotate(newest=Max("id")).group_by("image_id")
+    builds = await _load_builds([row["newest"] for row in await rows.values("newest")])
+    found = {row.image_id: row for row in builds.values() if row}
+    return {id_: found.get(id_) for id_ in ids}
+
+
+async def _load_build_counts(ids: list[int]) -> dict[int, int]:
+    rows = models.Build.filter(image_id__in=ids).annotate(builds=Count("id")).group_by("image_id")
+    return dict.fromkeys(ids, 0) | {
+        row["image_id"]: row["builds"] for row in await rows.values("image_id", "builds")
+    }
+
+
+def _grouped(ids: list[int], rows: list[V], key: Callable[[V], int]) -> dict[int, list[V]]:
+    groups: dict[int, list[V]] = {id_: [] for id_ in ids}
+    for row in rows:
+        groups[key(row)].append(row)
+    return groups

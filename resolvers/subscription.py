@@ -1,0 +1,100 @@
+"""What is followed."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+import strawberry
+
+import models
+from engine.logs.reader import End
+from models.enums import FINAL
+from resolvers import find
+from resolvers.access import may_see
+from resolvers.context import services_of, viewer_of
+from schema import ids
+from schema.build import Build
+from schema.context import Info, Viewer
+from schema.field import subscription
+from schema.image import Image
+from schema.log import AfterLine, BuildLogChunk, BuildLogEnd, BuildLogEvent
+from schema.results import ImageChange
+
+BuildId = Annotated[strawberry.ID, strawberry.argument(description="The build's id.")]
+
+
+@strawberry.type(description="What is followed, by WebSocket or server-sent events.")
+class Subscription:
+    """The root of subscriptions."""
+
+    @subscription(
+        "The log after line `after`, then live, without a gap or a repeat; `BuildLogEnd` comes "
+        "last, and only when the build is over."
+    )
+    async def build_log(
+        self, info: Info, build_id: BuildId, after: AfterLine = 0
+    ) -> AsyncGenerator[BuildLogEvent, None]:
+        """Replays what is kept, and goes on from there."""
+        viewer = viewer_of(info)
+        build = await find.build_to_see(viewer, build_id)
+        async for event in services_of(info).logs.follow(build.id, max(0, after)):
+            if isinstance(event, End):
+                yield BuildLogEnd(cursor=event.cursor, status=event.status)
+                return
+            yield BuildLogChunk(
+                first_line=event.first_line,
+                cursor=event.last_line,
+                step=event.step,
+                time=event.time,
+                text=event.text,
+            )
+            # A long replay never truly waits: others must have their turn.
+            await asyncio.sleep(0)
+
+    @subscription("The build now, then at every change of status or step; completes when over.")
+    async def build_updated(self, info: Info, build_id: BuildId) -> AsyncGenerator[Build, None]:
+        """Log lines alone are no change."""
+        viewer = viewer_of(info)
+        build = await find.build_to_see(viewer, build_id)
+        seen: object = None
+        with services_of(info).notifier.subscribe("build", build.id) as news:
+            while True:
+                row = await find.build_to_see(viewer, build_id)
+                state = await _state(row)
+                if state != seen:
+                    seen = state
+                    yield Build.of(row)
+                if row.status in FINAL:
+                    return
+                await news.wait()
+
+    @subscription("Each image that the viewer may see, whenever it changes.")
+    async def image_changed(self, info: Info) -> AsyncGenerator[ImageChange, None]:
+        """One that was deleted, or turned private, is told by its id alone."""
+        viewer = viewer_of(info)
+        with services_of(info).notifier.subscribe("image") as news:
+            known: set[int] = set()
+            while True:
+                for id_ in await news.wait():
+                    change = await _change(viewer, id_, known)
+                    if change:
+                        yield change
+
+
+async def _state(build: models.Build) -> object:
+    """All that a reader of a build's steps can see of a change."""
+    rows = models.BuildStep.filter(build_id=build.id)
+    steps = await rows.values_list("index", "name", "status", "started_at", "finished_at")
+    return (build.status, build.attempt, build.context_digest, build.digest, build.bases, steps)
+
+
+async def _change(viewer: Viewer, id_: int, known: set[int]) -> ImageChange | None:
+    """What to tell of an image: nothing of one that the viewer never saw."""
+    row = await models.Image.get_or_none(id=id_)
+    if row and may_see(viewer, row):
+        known.add(id_)
+        return ImageChange(id=ids.encode("Image", id_), image=Image.of(row))
+    if row is None or id_ in known:
+        known.discard(id_)
+        return ImageChange(id=ids.encode("Image", id_), image=None)
+    return None
