@@ -15,7 +15,7 @@ from engine.registry.errors import (
     RegistryProtocolError,
     RegistryUnreachable,
 )
-from engine.registry.images import ImageInfo
+from engine.registry.images import Document, ImageInfo
 from engine.registry.manifest import LINUX_AMD64, Descriptor, Manifest, MediaType, Platform
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Config",
     "Credentials",
     "Descriptor",
+    "Document",
     "ImageInfo",
     "Manifest",
     "MediaType",

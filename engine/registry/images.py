@@ -52,11 +52,16 @@ class ImageInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class _Document:
-    """A manifest or an index as it was received."""
+class Document:
+    """A manifest or an index, byte for byte as the registry holds it."""
 
     descriptor: Descriptor
-    raw: bytes
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        """What `put_manifest` has to be told to store it again."""
+        return self.descriptor.media_type
 
 
 class Images(Blobs):
@@ -69,17 +74,34 @@ class Images(Blobs):
             found = _described(await self._do(request), reference)
         except RegistryProtocolError:
             found = None  # some registries know no HEAD
-        return found or (await self._document(repository, reference)).descriptor
+        return found or (await self.document(repository, reference)).descriptor
+
+    async def document(self, repository: str, reference: str) -> Document:
+        """What `reference` stands for as it is stored, an index included; its digest is verified.
+
+        This, not `manifest`, is what to store again under another tag.
+        """
+        request = self._manifest_request("GET", repository, reference)
+        response, body = await self._read(request, DOCUMENT_LIMIT)
+        claims = {reference} if is_digest(reference) else set()
+        claims |= {claim for claim in (_digest_header(response),) if claim}
+        for claim in claims:
+            if digest_of(body, algorithm_of(claim)) != claim:
+                raise RegistryProtocolError(
+                    f"{self.host} sent {request.access.what} with other bytes than {claim} names."
+                )
+        digest = reference if is_digest(reference) else digest_of(body)
+        return Document(Descriptor(response.content_type, digest, len(body)), body)
 
     async def manifest(
         self, repository: str, reference: str, platform: Platform = LINUX_AMD64
     ) -> Manifest:
         """The image for `platform`, or the only one there is, with every digest verified."""
-        found = await self._document(repository, reference)
+        found = await self.document(repository, reference)
         if found.descriptor.media_type not in INDEXES:
             return await self._image_manifest(repository, found, None, ())
         try:
-            images = parse_index(parse_object(found.raw))
+            images = parse_index(parse_object(found.body))
         except Malformed as error:
             raise self._malformed(repository, reference, error) from error
         chosen = choose(images, platform)
@@ -90,7 +112,7 @@ class Images(Blobs):
                 f"{self.host} has no {pull(repository, reference).what} for {platform}; "
                 f"it has: {offer}."
             )
-        document = await self._document(repository, chosen.digest)
+        document = await self.document(repository, chosen.digest)
         return await self._image_manifest(repository, document, found.descriptor, platforms)
 
     async def image(
@@ -142,7 +164,7 @@ class Images(Blobs):
     async def _image_manifest(
         self,
         repository: str,
-        found: _Document,
+        found: Document,
         index: Descriptor | None,
         platforms: tuple[Platform, ...],
     ) -> Manifest:
@@ -153,14 +175,14 @@ class Images(Blobs):
                 "which is no image that can be read; push it anew."
             )
         try:
-            config_descriptor, layers = parse_manifest(parse_object(found.raw))
+            config_descriptor, layers = parse_manifest(parse_object(found.body))
             config = await self._config(repository, config_descriptor)
         except Malformed as error:
             raise self._malformed(repository, digest, error) from error
         platform = Platform(config.os, config.architecture, config.variant)
         return Manifest(
             found.descriptor,
-            found.raw,
+            found.body,
             config_descriptor,
             config,
             layers,
@@ -177,19 +199,6 @@ class Images(Blobs):
             if len(body) > descriptor.size:
                 raise Malformed("its config is larger than it says")
         return parse_config(parse_object(bytes(body)))
-
-    async def _document(self, repository: str, reference: str) -> _Document:
-        request = self._manifest_request("GET", repository, reference)
-        response, raw = await self._read(request, DOCUMENT_LIMIT)
-        claims = {reference} if is_digest(reference) else set()
-        claims |= {claim for claim in (_digest_header(response),) if claim}
-        for claim in claims:
-            if digest_of(raw, algorithm_of(claim)) != claim:
-                raise RegistryProtocolError(
-                    f"{self.host} sent {request.access.what} with other bytes than {claim} names."
-                )
-        digest = reference if is_digest(reference) else digest_of(raw)
-        return _Document(Descriptor(response.content_type, digest, len(raw)), raw)
 
     def _manifest_request(self, method: str, repository: str, reference: str) -> Request:
         if not is_digest(reference):

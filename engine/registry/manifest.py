@@ -88,7 +88,7 @@ class Manifest:
 
     descriptor: Descriptor
     """Of the manifest itself."""
-    raw: bytes
+    body: bytes
     """As the registry holds it, which is what the digest is of."""
     config_descriptor: Descriptor
     config: Config

@@ -60,7 +60,7 @@ async def test_an_image_reads_back_as_it_was_pushed(
         made.media_type, digest, len(made.manifest)
     )
     manifest = await registry_client.manifest(new_repository, "1")
-    assert manifest.raw == made.manifest
+    assert manifest.body == made.manifest
     assert manifest.index is None
     info = await registry_client.image(new_repository, digest)
     assert info.digest == digest == digest_of(made.manifest)
@@ -93,6 +93,17 @@ async def test_an_index_gives_the_image_of_each_platform(
     assert list(map(str, arm64.platforms)) == ["linux/arm64", "linux/amd64"]
     with pytest.raises(RegistryNotFound, match=r"for linux/s390x; it has: linux/arm64, linux/amd6"):
         await registry_client.image(new_repository, "multi", Platform("linux", "s390x"))
+
+
+async def test_an_index_is_tagged_again_as_a_whole(
+    registry_client: Registry, new_repository: str
+) -> None:
+    images = {name: tiny_image(architecture=name) for name in ("arm64", "amd64")}
+    digest = await push_index(registry_client, new_repository, "old", images)
+    stored = await registry_client.document(new_repository, digest)
+    await registry_client.put_manifest(new_repository, "new", stored.media_type, stored.body)
+    assert await registry_client.resolve(new_repository, "new") == stored.descriptor
+    assert stored.descriptor.digest == digest
 
 
 async def test_skopeo_agrees(
