@@ -65,11 +65,12 @@ async def on_engine(job: Job, bases: list[Base]) -> AsyncIterator[None]:
 async def _bring(job: Job, base: Base, digest: str) -> None:
     docker = job.services.docker
     reference = base.reference
-    exact = f"{reference.registry}/{reference.repository}@{digest}"
+    repository = f"{reference.registry}/{reference.repository}"
+    exact = f"{repository}@{digest}"
     if await docker.image(exact) is None:
         await docker.pull(exact, _credentials(job, reference), job.say)
     if reference.tag:
-        await docker.tag(exact, f"{reference.registry}/{reference.repository}:{reference.tag}")
+        await docker.tag(exact, repository, reference.tag)
 
 
 def _recorded(job: Job, names: list[str]) -> list[Base]:

@@ -81,7 +81,7 @@ def _columns(
     if _is_given(changes.token, str):
         columns["sealed_token"] = seal(services, image.name, str(changes.token or ""))
     if _is_given(changes.token_name, str):
-        columns["source"] = {**image.source, "token_name": changes.token_name}
+        columns["source"] = {**image.source, "tokenName": changes.token_name}
     return columns, problems
 
 

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator
 import settings
 from engine import bases, builds
 from engine.build_steps import StepRecorder
-from engine.context import FrozenContext, find_dockerfile, freeze, keep, stream_tar
+from engine.context import FrozenContext, freeze, keep, stream_tar
 from engine.docker.build import build as build_on_engine
 from engine.docker.events import ImageBuilt, StepChanged, StepOutput
+from engine.dockerfile import find_dockerfile, read_dockerfile
 from engine.errors import BuildFailed
 from engine.job import Job
 from engine.logs.writer import ClaimLost
@@ -38,10 +39,10 @@ async def _introduce(job: Job) -> None:
     """Say who builds, and with what; put the environment on record."""
     engine = await job.services.docker.info()
     environment = {
-        "name": engine.name,
-        "version": engine.version,
+        "engine": engine.name,
+        "engineVersion": engine.version,
         "builder": engine.builder,
-        "image_store": engine.image_store,
+        "imageStore": engine.image_store,
         "darkroom": settings.VERSION,
     }
     await _record(job, environment=environment)
@@ -58,9 +59,11 @@ async def _freeze(job: Job, fetched: Fetched) -> None:
     dockerfile = await asyncio.to_thread(
         find_dockerfile, fetched.directory, fetched.dockerfile_path
     )
-    text = await asyncio.to_thread(dockerfile.read_text, errors="replace")
-    await _record(job, dockerfile=text, dockerfile_path=fetched.dockerfile_path)
-    frozen: FrozenContext = await asyncio.to_thread(
+    text = await asyncio.to_thread(read_dockerfile, dockerfile)
+    await _record(
+        job, dockerfile=text, dockerfile_path=fetched.dockerfile_path, commit=fetched.commit
+    )
+    frozen = await asyncio.to_thread(
         freeze, fetched.directory, fetched.dockerfile_path, archive, max_bytes=limit
     )
     await keep(job.services.blobs, frozen, archive)
@@ -89,11 +92,8 @@ async def _build(job: Job) -> str:
     steps = StepRecorder(job.build.id, job.services.notifier)
     events = build_on_engine(
         job.services.docker,
-        stream_tar(job.services.blobs.stream(context_key(job))),
+        stream_tar(job.services.blobs.stream(_context(job).key)),
         dockerfile=job.build.dockerfile_path or "Dockerfile",
-        tag=None,
-        labels={},
-        build_args={},
     )
     try:
         async with contextlib.aclosing(events):
@@ -122,10 +122,9 @@ async def _step_changed(job: Job, steps: StepRecorder, event: StepChanged) -> No
     steps.change(event)
 
 
-def context_key(job: Job) -> str:
-    """Where the frozen context is kept."""
-    digest = job.build.context_digest or ""
-    return f"contexts/{digest.replace(':', '/')}.tar.zst"
+def _context(job: Job) -> FrozenContext:
+    """The context on record; how many files it has is not needed to read it."""
+    return FrozenContext(job.build.context_digest or "", job.build.context_size or 0, files=0)
 
 
 async def _record(job: Job, **changes: object) -> None:

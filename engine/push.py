@@ -12,6 +12,7 @@ from engine.locks import Locks
 from engine.logs.writer import ClaimLost
 from engine.registry import RegistryError, RegistryNotFound
 from engine.sizes import format_bytes
+from models import Image
 from models.enums import Blame, BuildStatus, FailureCode
 
 PUSH_TRIES = 3
@@ -43,7 +44,7 @@ async def push(job: Job, image_id: str) -> Result:
     except RegistryError as error:
         raise BuildFailed(FailureCode.REGISTRY_UNREACHABLE, error.message) from error
     await job.say(f"The registry has {digest}, {format_bytes(image.size)} compressed.")
-    return Result(digest, image.size, image.platform, replaced)
+    return Result(digest, image.size, str(image.platform), replaced)
 
 
 async def withdraw(job: Job, result: Result) -> None:
@@ -53,9 +54,18 @@ async def withdraw(job: Job, result: Result) -> None:
         return
     with contextlib.suppress(RegistryError):
         if result.replaced:
-            await registry.retag(image.repository, result.replaced, image.registry_tag)
-        else:
+            before = await registry.document(image.repository, result.replaced)
+            await registry.put_manifest(
+                image.repository, image.registry_tag, before.media_type, before.body
+            )
+        elif not await _is_anothers(job, result.digest):
+            # Registries remove a manifest with all of its tags, not one tag alone.
             await registry.delete_manifest(image.repository, result.digest)
+
+
+async def _is_anothers(job: Job, digest: str) -> bool:
+    same = Image.filter(repository=job.image.repository, digest=digest)
+    return await same.exclude(id=job.image.id).exists()
 
 
 async def current_digest(job: Job) -> str | None:
@@ -72,9 +82,10 @@ async def current_digest(job: Job) -> str | None:
 @contextlib.asynccontextmanager
 async def _named(job: Job, image_id: str) -> AsyncIterator[None]:
     """Give the image its name on the engine for as long as it is pushed."""
-    docker, name = job.services.docker, job.image.reference
+    docker, image = job.services.docker, job.image
+    name = image.reference
     async with _names.holding(name):
-        await docker.tag(image_id, name)
+        await docker.tag(image_id, f"{image.registry}/{image.repository}", image.registry_tag)
         try:
             yield
         finally:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.blobs import Blobs
 from engine.docker.client import DockerEngine
-from engine.git.client import GitPolicy
+from engine.git.policy import GitPolicy
 from engine.logs.reader import LogReader
 from engine.notify import InProcessNotifier, Notifier
 from engine.queue import Queue
@@ -43,6 +43,7 @@ class Services:
             submodules=self.settings.git_submodules,
             lfs=self.settings.git_lfs,
             max_bytes=self.settings.context_bytes,
+            check_seconds=self.settings.git_check_seconds,
         )
 
 
@@ -69,7 +70,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
             logs=LogReader(blobs, notifier),
             docker=docker,
             registry=registry,
-            sealer=Sealer.open(settings.secret_key.get_secret_value(), settings.data_dir),
+            sealer=Sealer.from_settings(settings.secret_key.get_secret_value(), settings.data_dir),
             queue=queue,
         )
 

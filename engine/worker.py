@@ -19,7 +19,9 @@ from engine.clock import now
 from engine.errors import BuildFailed
 from engine.job import Job
 from engine.logs.writer import ClaimLost
+from engine.push import Result, withdraw
 from engine.services import Services
+from engine.sources.git import about
 from models import Build, Image
 from models.enums import Blame, BuildStatus, FailureCode
 
@@ -79,11 +81,11 @@ async def _run(job: Job) -> None:
             job.services, job.build, result.digest, result.size, result.platform
         )
         if not job_done:
-            await pipeline.withdraw(job, result)
+            await withdraw(job, result)
             raise ClaimLost
 
 
-async def _supervised(job: Job) -> pipeline.Result:
+async def _supervised(job: Job) -> Result:
     """The pipeline under a time limit, a lease and a cancel. Raises Interrupted."""
     running = asyncio.create_task(pipeline.run(job))
     watching = asyncio.create_task(_watch(job))
@@ -169,7 +171,7 @@ async def _settle(services: Services, build: Build) -> None:
 def _secrets(services: Services, image: Image) -> list[str]:
     secrets = [services.settings.registry_password.get_secret_value()]
     if image.sealed_token:
-        secrets.append(services.sealer.open(image.sealed_token, about=f"image:{image.name}"))
+        secrets.append(services.sealer.open(image.sealed_token, about=about(image.name)))
     return secrets
 
 

@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-
 from engine import images
 from engine.errors import FieldProblem, InvalidInput, Unavailable
 from engine.images import Draft, Making
@@ -69,7 +68,7 @@ async def _create(info: Info, given: CreateImageInput, making: Making) -> Create
 async def _receive(services: Services, file: Upload, path: Path) -> None:
     """Copy an upload to the disk in small pieces. Raises InvalidInput when it is too large."""
     limit, size = services.settings.upload_bytes, 0
-    with path.open("wb") as target:  # noqa: ASYNC230  # small pieces into the page cache
+    with path.open("wb") as target:  # small pieces into the page cache
         while data := await file.read(CHUNK):
             size += len(data)
             if size > limit:

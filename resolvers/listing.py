@@ -16,9 +16,9 @@ from schema.cursor import Cursor
 from schema.enums import Direction, ImageOrderField
 from schema.inputs import ImageFilter, ImageOrder
 from schema.page import Page
-from schema.tag import TagFacet, TagFacetValue
 from schema.tag import Tag as TagNoun
 from schema.tag import TagCategory as CategoryNoun
+from schema.tag import TagFacet, TagFacetValue
 
 MOST = 100  # images of one page
 

@@ -38,8 +38,8 @@ class OnNameTaken(strawberry.ExceptionHandler[NameTaken, ConflictError]):
     async def handle(self, exception: NameTaken, *, field: Any, info: Info) -> ConflictError:
         """A private image of somebody else stays unseen."""
         row = await models.Image.get_or_none(id=exception.image_id)
-        seen = row and may_see(viewer_of(info), row)
-        return ConflictError(message=exception.message, image=Image.of(row) if seen else None)
+        seen = Image.of(row) if row and may_see(viewer_of(info), row) else None
+        return ConflictError(message=exception.message, image=seen)
 
 
 class OnNotFound(strawberry.ExceptionHandler[NotFound, NotFoundError]):

@@ -107,7 +107,7 @@ class DatabaseReads:
 
     async def line_count(self, build: models.Build) -> int:
         """How many lines the build's log has."""
-        return build.log_lines
+        return int(build.log_lines)
 
     async def build_log(self, build: models.Build, after: int, max_lines: int) -> BuildLogPage:
         """A page of the log."""

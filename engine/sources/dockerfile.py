@@ -24,10 +24,11 @@ def problems_of(text: str) -> list[str]:
     if problems:
         return problems
     return [
-        f"Line {line} copies {', '.join(f'`{source}`' for source in sources)} from a build "
-        "context, and a Dockerfile alone has none. Upload an archive of the Dockerfile together "
-        "with its files, with createImageFromUpload."
-        for line, _, sources in dockerfile.copies_from_context(text)
+        f"Line {use.line}: {use.instruction} takes "
+        f"{', '.join(f'`{source}`' for source in use.sources)} from a build context, and a "
+        "Dockerfile alone has none. Upload an archive of the Dockerfile together with its files, "
+        "with createImageFromUpload."
+        for use in dockerfile.copies_from_context(text)
     ]
 
 

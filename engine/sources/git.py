@@ -1,14 +1,20 @@
 """A Dockerfile in a git repository."""
 
 import asyncio
+import shutil
+from pathlib import Path
 
-from engine.errors import FieldProblem
-from engine.git import GitRequest, check, context_directory, fetch_repository
+from engine.git.check import check
+from engine.git.fetch import fetch as fetch_commit
+from engine.git.request import GitCommit, GitRequest
+from engine.git.tree import context_directory, find_dockerfile
 from engine.images import Making
 from engine.job import Job
 from engine.services import Services
 from engine.sources import Fetched
 from models.enums import Origin
+
+OUTSIDE = ".darkroom.Dockerfile"
 
 
 async def make(
@@ -38,12 +44,58 @@ async def make(
     source = {
         "url": url,
         "ref": ref,
-        "token_name": token_name,
-        "dockerfile_path": dockerfile_path,
-        "context_path": context_path,
+        "tokenName": token_name,
+        "dockerfilePath": dockerfile_path,
+        "contextPath": context_path,
     }
     sealed = seal(services, name, token or "")
     return Making(Origin.GIT, source, sealed_token=sealed, problems=problems)
+
+
+async def fetch(job: Job) -> Fetched:
+    """Bring one commit onto the disk. Raises BuildFailed."""
+    source, services = job.image.source, job.services
+    tree = job.folder / "tree"
+    await asyncio.to_thread(tree.mkdir)
+    sealed = job.image.sealed_token
+    request = GitRequest(
+        url=source["url"],
+        ref=source["ref"],
+        token_name=source["tokenName"],
+        token=services.sealer.open(sealed, about(job.image.name)) if sealed else None,
+        dockerfile_path=source["dockerfilePath"],
+        context_path=source["contextPath"],
+    )
+    found = await fetch_commit(request, services.git_policy, tree, job.say)
+    directory = await asyncio.to_thread(context_directory, tree, request.context_path)
+    dockerfile = await asyncio.to_thread(find_dockerfile, tree, directory, request.dockerfile_path)
+    if dockerfile.remark:
+        await job.say(dockerfile.remark)
+    path = await asyncio.to_thread(_within, directory, dockerfile.path)
+    return Fetched(directory, path, commit=_record_of(found.commit))
+
+
+def _within(directory: Path, dockerfile: Path) -> str:
+    """The Dockerfile's path in the context; one that lies outside is copied into it.
+
+    Docker's own client does the same for a Dockerfile that is not in the context.
+    """
+    if dockerfile.is_relative_to(directory):
+        return str(dockerfile.relative_to(directory))
+    shutil.copyfile(dockerfile, directory / OUTSIDE)
+    ignored = dockerfile.with_name(dockerfile.name + ".dockerignore")
+    if ignored.is_file() and not ignored.is_symlink():
+        shutil.copyfile(ignored, directory / f"{OUTSIDE}.dockerignore")
+    return OUTSIDE
+
+
+def _record_of(commit: GitCommit) -> dict[str, str]:
+    return {
+        "sha": commit.sha,
+        "author": commit.author,
+        "message": commit.message,
+        "committed_at": commit.committed_at.isoformat(),
+    }
 
 
 def seal(services: Services, name: str, token: str) -> str | None:

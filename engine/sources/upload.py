@@ -36,7 +36,7 @@ async def make(services: Services, upload: Upload, dockerfile_path: str) -> Maki
         "filename": upload.filename,
         "size": size,
         "sha256": sha256,
-        "dockerfile_path": dockerfile_path,
+        "dockerfilePath": dockerfile_path,
     }
     return Making(Origin.UPLOAD, source, upload_key=key, problems=problems)
 
@@ -55,7 +55,7 @@ async def fetch(job: Job) -> Fetched:
     limits = UnpackLimits(max_bytes=settings.context_bytes, max_entries=settings.context_entries)
     await asyncio.to_thread(unpack, file, directory, limits)
     await asyncio.to_thread(file.unlink)
-    path = source["dockerfile_path"]
+    path = source["dockerfilePath"]
     return Fetched(await asyncio.to_thread(context_root, directory, path), path)
 
 

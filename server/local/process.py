@@ -69,5 +69,5 @@ def _wait_until(
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             tail = log.read_text(errors="replace")[-2000:]
-            raise DidNotStart(f"{process.args[0]} did not start:\n{tail}")  # type: ignore[index]  # args is the list above
+            raise DidNotStart(f"{log.stem} did not start:\n{tail}")
         time.sleep(0.05)

@@ -1,0 +1,60 @@
+"""The ASGI application: what is served where, and what lives as long as it does."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
+
+from engine import services
+from engine.services import Services
+from models import database
+from server import health, log_download
+from server.building import building
+from server.graphiql import page
+from server.graphql import Endpoint
+from server.headers import SecurityHeaders
+from settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def application(settings: Settings) -> Starlette:
+    """The whole service for these settings. The database must be migrated."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with running(settings) as found:
+            app.state.services = found
+            yield
+
+    return Starlette(
+        lifespan=lifespan,
+        middleware=[Middleware(SecurityHeaders)],
+        routes=[
+            Route("/", _to_graphiql),
+            Mount("/graphql", Endpoint(), name="graphql"),
+            *page.routes(),
+            *log_download.routes(),
+            *health.routes(),
+        ],
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """The database and the services, and a worker where the server builds by itself."""
+    async with database.opened(settings.database), services.opened(settings) as found:
+        if not settings.embedded_worker:
+            yield found
+            return
+        async with building(found):
+            yield found
+
+
+async def _to_graphiql(request: Request) -> RedirectResponse:
+    return RedirectResponse(f"{str(request.base_url).rstrip('/')}/graphiql")

@@ -1,0 +1,115 @@
+"""The `darkroom` command."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import sys
+
+import click
+import uvicorn
+
+import settings as settings_module
+from engine import tags
+from models import database
+from server.app import application, running
+from server.building import building
+from server.logging import configure
+from settings import Settings, WrongSetting
+
+log = logging.getLogger(__name__)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(settings_module.VERSION, prog_name="darkroom")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Make container images, and keep their whole story on record.
+
+    Settings are DARKROOM_… variables; docs/settings.md lists them.
+    """
+
+
+def _settings() -> Settings:
+    try:
+        found = settings_module.load()
+    except WrongSetting as wrong:
+        raise click.ClickException(str(wrong)) from None
+    configure(found.log_format)
+    return found
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+def serve(host: str, port: int) -> None:
+    """Serve the API, and build where no broker says otherwise."""
+    found = _settings()
+    if not _is_loopback(host):
+        log.warning("listening on %s: everybody who reaches this address is an administrator", host)
+    asyncio.run(_migrate(found))
+    uvicorn.run(
+        application(found),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        ws="websockets-sansio",
+        # An open subscription would keep the server for ever.
+        timeout_graceful_shutdown=int(found.grace_seconds),
+    )
+
+
+@main.command()
+def worker() -> None:
+    """Build what servers queue, until SIGTERM."""
+    found = _settings()
+    if found.embedded_worker:
+        raise click.ClickException(
+            "With DARKROOM_BROKER_URL=memory: the server builds by itself. Give servers and "
+            "workers the same redis:// or amqp:// address."
+        )
+    asyncio.run(_work(found))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database up to date. `serve` and `worker` do so when they start."""
+    asyncio.run(_migrate(_settings()))
+    click.echo("The database is up to date.")
+
+
+@main.command()
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--once", is_flag=True, help="End once the image is built, instead of serving on.")
+def demo(port: int, once: bool) -> None:
+    """Build an example image before your eyes, then serve until Ctrl-C.
+
+    Starts a Docker Engine and a registry of its own where none is reachable.
+    """
+    from server.demo import run
+
+    sys.exit(run(port, once=once))
+
+
+async def _migrate(found: Settings) -> None:
+    await database.migrate(found.database)
+    async with database.opened(found.database):
+        await tags.seed()
+
+
+async def _work(found: Settings) -> None:
+    await _migrate(found)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(found) as services, building(services):
+        log.info("building as %s", found.worker_name)
+        await stop.wait()
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

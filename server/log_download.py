@@ -1,0 +1,102 @@
+"""The whole log of a build as plain text: ranges (RFC 9110), ETag, and `?follow=1`."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from engine.logs.reader import End
+from engine.services import Services
+from models import Build
+from resolvers import find
+from schema import ids
+from server.authentication import viewer
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes from `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+async def download(request: Request) -> Response:
+    """Send a build's log, or a part of it, or all of it as it grows."""
+    services: Services = request.app.state.services
+    build = await find.build(viewer(request), ids.encode("Build", request.path_params["id"]))
+    if build is None:
+        return PlainTextResponse("There is no such build.\n", status_code=404)
+    name = f"build-{build.id}.log"
+    if request.query_params.get("follow") in ("1", "true"):
+        return _stream(_follow(services, build), {}, name)
+    return _whole(request, services, build, name)
+
+
+def _whole(request: Request, services: Services, build: Build, name: str) -> Response:
+    """What there is now; its tag changes with every line."""
+    etag = f'"{build.id}-{build.attempt}-{build.log_bytes}"'
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    span = _span(request, build.log_bytes, etag)
+    if span is None:
+        headers["Content-Range"] = f"bytes */{build.log_bytes}"
+        return PlainTextResponse("There is no such part of the log.\n", 416, headers)
+    headers["Content-Length"] = str(span.end - span.start)
+    status = 200
+    if span != Span(0, build.log_bytes):
+        status = 206
+        headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{build.log_bytes}"
+    return _stream(_part(services, build, span), headers, name, status)
+
+
+def _span(request: Request, size: int, etag: str) -> Span | None:
+    """The part that is asked for; None when there is no such part.
+
+    Several ranges at once, and ranges of another version, are answered with the whole.
+    """
+    whole = Span(0, size)
+    asked = _RANGE.fullmatch(request.headers.get("range", ""))
+    if asked is None or request.headers.get("if-range", etag) != etag:
+        return whole
+    first, last = asked.groups()
+    if not first and not last:
+        return whole
+    if not first:
+        return Span(max(0, size - int(last)), size) if int(last) else None
+    end = min(int(last) + 1, size) if last else size
+    return Span(int(first), end) if int(first) < end else None
+
+
+async def _part(services: Services, build: Build, span: Span) -> AsyncIterator[bytes]:
+    left = span.end - span.start
+    async for data in services.logs.text(build, span.start):
+        yield data[:left]
+        left -= len(data)
+        if left <= 0:
+            return
+
+
+async def _follow(services: Services, build: Build) -> AsyncIterator[bytes]:
+    """Every line there is, then every line that comes, until the build is over."""
+    async for event in services.logs.follow(build.id, 0):
+        if not isinstance(event, End):
+            yield event.data
+
+
+def _stream(
+    body: AsyncIterator[bytes], headers: dict[str, str], name: str, status: int = 200
+) -> StreamingResponse:
+    headers |= {"Content-Disposition": f'inline; filename="{name}"'}
+    return StreamingResponse(body, status, headers, media_type="text/plain; charset=utf-8")
+
+
+def routes() -> list[BaseRoute]:
+    """Where `Build.logUrl` points."""
+    return [Route("/builds/{id:int}/log", download, name="log")]
