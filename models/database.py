@@ -38,15 +38,16 @@ def is_sqlite(url: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str) -> AsyncIterator[TortoiseContext]:
+async def opened(url: str, *, everywhere: bool = False) -> AsyncIterator[TortoiseContext]:
     """The database, for this event loop, until the block ends.
 
-    An SQLite connection that is not closed hangs the exit of the process.
+    `everywhere` lets tasks that were not started within the block use it too, as the requests of
+    a server are not; one database of a process can be opened so. An SQLite connection that is not closed hangs the exit of the process.
     """
     if is_sqlite(url):
         Path(url.removeprefix("sqlite://")).parent.mkdir(parents=True, exist_ok=True)
     async with TortoiseContext() as context:
-        await context.init(config=config(url))
+        await context.init(config=config(url), _enable_global_fallback=everywhere)
         yield context
 
 

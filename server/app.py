@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Route, WebSocketRoute
 
 from engine import services
 from engine.services import Services
@@ -32,12 +32,14 @@ def application(settings: Settings) -> Starlette:
             app.state.services = found
             yield
 
+    endpoint = Endpoint()
     return Starlette(
         lifespan=lifespan,
         middleware=[Middleware(SecurityHeaders)],
         routes=[
             Route("/", _to_graphiql),
-            Mount("/graphql", Endpoint(), name="graphql"),
+            Route("/graphql", endpoint),
+            WebSocketRoute("/graphql", endpoint),
             *page.routes(),
             *log_download.routes(),
             *health.routes(),
@@ -48,7 +50,10 @@ def application(settings: Settings) -> Starlette:
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """The database and the services, and a worker where the server builds by itself."""
-    async with database.opened(settings.database), services.opened(settings) as found:
+    async with (
+        database.opened(settings.database, everywhere=True),
+        services.opened(settings) as found,
+    ):
         if not settings.embedded_worker:
             yield found
             return

@@ -1,0 +1,132 @@
+"""Building an image from a frozen context, by BuildKit, or by the classic builder without it."""
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Literal, Protocol
+
+from aiodocker import DockerError
+
+from engine.docker.buildkit import BuildKitProgress
+from engine.docker.classic import ClassicProgress
+from engine.docker.client import DockerEngine
+from engine.docker.events import BuildEvent, StepChanged
+from engine.docker.failures import build_failure
+from engine.docker.steps import Steps
+from engine.docker.stream import Message
+from engine.docker.wording import readable
+from engine.errors import BuildFailed
+from models.enums import FailureCode
+
+Builder = Literal["buildkit", "classic"]
+
+
+class _Progress(Protocol):
+    """How one builder's messages are read."""
+
+    steps: Steps
+
+    def read(self, message: Message) -> list[BuildEvent]: ...
+
+    def end(self) -> list[BuildEvent]: ...
+
+    def fail(self, reason: str) -> list[StepChanged]: ...
+
+
+async def build(
+    engine: DockerEngine,
+    context: AsyncIterator[bytes],
+    *,
+    dockerfile: str = "Dockerfile",
+    tag: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    build_args: Mapping[str, str] | None = None,
+    target: str | None = None,
+    no_cache: bool = False,
+    builder: Builder | None = None,
+) -> AsyncGenerator[BuildEvent, None]:
+    """Build an image; the last event is ImageBuilt.
+
+    `context` is an uncompressed tar, `dockerfile` a path in it. Images that the Dockerfile names
+    with a digest and that the engine has are used without asking their registry. `builder` is what
+    the engine has unless it is given.
+
+    Cancelling the task stops the build on the engine at once. So does closing this iterator: leave
+    it early only within `contextlib.aclosing`. Steps that are open then get no further event.
+
+    Raises BuildFailed: STEP_FAILED, DOCKERFILE_NOT_FOUND, DOCKERFILE_INVALID, CONTEXT_INVALID,
+    BASE_NOT_FOUND, BASE_DENIED, REGISTRY_UNREACHABLE, ENGINE_UNREACHABLE or INTERNAL, after every
+    step has got its final state. An exception of `context` passes through as it is.
+    """
+    builder = builder or (await engine.info()).builder
+    progress: _Progress = BuildKitProgress() if builder == "buildkit" else ClassicProgress()
+    params = _params(builder, dockerfile, tag, target, no_cache, labels or {}, build_args or {})
+    body = _Body(context)
+    messages = engine.messages("build", params, {"Content-Type": "application/x-tar"}, body.read())
+    try:
+        async with contextlib.aclosing(messages):
+            async for message in messages:
+                for event in progress.read(message):
+                    yield event
+        if not (last := progress.end()):
+            raise BuildFailed(
+                FailureCode.ENGINE_UNREACHABLE, "The Docker Engine ended the build without a word."
+            )
+    except DockerError as refusal:
+        reason = refusal.message or "the engine gives no reason"
+        for change in (*progress.fail(readable(reason)), *progress.steps.cancel_rest()):
+            yield change
+        failed = progress.steps.failed(readable(reason))
+        raise build_failure(reason, failed, dockerfile) from refusal
+    except BuildFailed as lost:
+        for change in progress.steps.cancel_rest():
+            yield change
+        if body.error:
+            raise body.error from None
+        raise lost
+    for event in last:
+        yield event
+
+
+def _params(
+    builder: Builder,
+    dockerfile: str,
+    tag: str | None,
+    target: str | None,
+    no_cache: bool,
+    labels: Mapping[str, str],
+    build_args: Mapping[str, str],
+) -> dict[str, str]:
+    """The query of Docker's `POST /build`; the classic builder removes its containers always."""
+    params = {
+        "version": "2" if builder == "buildkit" else "1",
+        "dockerfile": dockerfile,
+        "labels": json.dumps(dict(labels)),
+        "buildargs": json.dumps(dict(build_args)),
+        "rm": "1",
+        "forcerm": "1",
+    }
+    if tag:
+        params["t"] = tag
+    if target:
+        params["target"] = target
+    if no_cache:
+        params["nocache"] = "1"
+    return params
+
+
+class _Body:
+    """The context on its way, and the error that it ended with, which aiohttp would take for the
+    connection's."""
+
+    def __init__(self, context: AsyncIterator[bytes]) -> None:
+        self._context = context
+        self.error: Exception | None = None
+
+    async def read(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._context:
+                yield chunk
+        except Exception as error:
+            self.error = error
+            raise

@@ -1,0 +1,1 @@
+"""Messages of BuildKit, compiled from the .proto file beside them by `make protos`."""
