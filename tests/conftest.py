@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.fixtures.git",
     "tests.fixtures.cluster",
     "tests.fixtures.database",
+    "tests.fixtures.service",
 ]

@@ -122,6 +122,9 @@ README = ["README.md", "README-secret.md", "LICENSE.md", "docs/a.md", "src/a.py"
         ("*\n!/src/", ["src/a.py"]),
         ("# all\n*\n\n  !src\n", ["src/a.py"]),
         ("\ufeff*\r\n!src\r\n", ["src/a.py"]),
+        # As docker 28.2 does it: where the directory was not left out, "!docs" does not take back.
+        ("*/a.*\n!docs", README[:3]),
+        ("*\n*/a.*\n!docs", ["docs/a.md"]),
         ("", README),
     ],
 )
