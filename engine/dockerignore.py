@@ -31,6 +31,7 @@ class DockerIgnore:
     def __init__(self, lines: list[_Line]) -> None:
         self._lines = lines
         self._exceptions = [line.pattern for line in lines if line.exception]
+        self._matched = {"": 0}
 
     @classmethod
     def parse(cls, text: str, name: str = ".dockerignore") -> Self:
@@ -54,12 +55,31 @@ class DockerIgnore:
 
     def ignores(self, path: str) -> bool:
         """Whether a path, relative to the context and with slashes, is left out."""
-        ignored = False
-        for line in self._lines:
-            # Only a line that would change the answer needs to be asked.
-            if line.exception is ignored and line.pattern.matches(path):
+        parent = posixpath.dirname(path)
+        if parent not in self._matched:
+            above = ""
+            for name in parent.split("/"):
+                below = posixpath.join(above, name)
+                self._matched[below] = self._match(below, self._matched[above])[1]
+                above = below
+        return self._match(path, self._matched[parent])[0]
+
+    def _match(self, path: str, matched_parent: int) -> tuple[bool, int]:
+        """Whether a path is left out, and which lines matched it, as bits.
+
+        A line that matched the directory matches what is in it. A line is asked only where it
+        would change the answer; one that was not asked for a directory does not match its content
+        for its sake. That is how moby does it, and it shows: `*/a` and then `!d` leave out `d/a`.
+        """
+        ignored, matched = False, 0
+        for number, line in enumerate(self._lines):
+            hit = bool(matched_parent >> number & 1)
+            if not hit and line.exception is ignored:
+                hit = line.pattern.matches(path)
+            if hit:
                 ignored = not line.exception
-        return ignored
+                matched |= 1 << number
+        return ignored, matched
 
     def prunes(self, directory: str) -> bool:
         """Whether nothing below an ignored directory can be taken back by a `!` line."""

@@ -59,13 +59,11 @@ class Pattern:
         self._steps: dict[tuple[int, str], int] = {}
 
     def matches(self, path: str) -> bool:
-        """Whether the pattern matches a path, or a directory that the path lies in."""
+        """Whether the pattern matches a path as a whole."""
         if self.literal:
-            return path == self.text or path.startswith(self.text + "/")
+            return path == self.text
         state = self._start
         for char in path:
-            if char == "/" and state & self._final:
-                return True
             state = self._next(state, char)
             if not state:
                 return False
