@@ -3,7 +3,6 @@
 `docs/settings.md` is written from the descriptions here.
 """
 
-import functools
 import importlib.metadata
 import os
 import socket
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 VERSION = importlib.metadata.version("darkroom")
@@ -159,19 +160,25 @@ def _one_line(error: ValidationError) -> str:
     return f"{name} cannot be used: {wanted} is expected. ({described})"
 
 
-@functools.cache
-def documented() -> list[tuple[str, str, str]]:
-    """Name, default and meaning of every setting, in order, for the docs and `--help`."""
-    return [
-        (PREFIX + name.upper(), _shown_default(field.default), field.description or "")
-        for name, field in Settings.model_fields.items()
+def as_markdown() -> str:
+    """Every setting with its default and its meaning, as `docs/settings.md` holds them."""
+    lines = [
+        "# Settings",
+        "",
+        "Read once, from the environment, when a process starts. A wrong one stops the start with "
+        "one line that says what is expected. This page is written by `make docs`.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
     ]
+    for name, field in Settings.model_fields.items():
+        meaning = (field.description or "").replace("|", "\\|")
+        lines.append(f"| `{PREFIX}{name.upper()}` | {_shown(field)} | {meaning} |")
+    return "\n".join(lines)
 
 
-def _shown_default(default: object) -> str:
-    if isinstance(default, SecretStr) or default in ("", ()):
+def _shown(field: FieldInfo) -> str:
+    default = field.default
+    if field.is_required() or default is PydanticUndefined or isinstance(default, SecretStr):
         return ""
-    return "" if "Undefined" in type(default).__name__ else str(default)
-
-
-__all__ = ["Settings", "WrongSetting", "documented", "load"]
+    return f"`{default}`" if default not in ("", ()) else ""

@@ -10,7 +10,6 @@ from models.enums import StepStatus
 
 # Steps change in bursts; a reader sees them this much later at most.
 GATHER_SECONDS = 0.05
-_OVER = (StepStatus.DONE, StepStatus.CACHED, StepStatus.FAILED, StepStatus.CANCELED)
 
 
 class StepRecorder:
@@ -23,13 +22,11 @@ class StepRecorder:
         self._unwritten: dict[int, StepChanged] = {}
         self._writing: asyncio.Task[None] | None = None
 
-    def is_new(self, index: int) -> bool:
-        """Whether nothing was heard of the step before."""
-        return index not in self._newest
-
-    def is_over(self, index: int) -> bool:
-        """Whether the step has ended already."""
-        return index in self._newest and self._newest[index].status in _OVER
+    def begins(self, event: StepChanged) -> bool:
+        """Whether the step waited until now, and does so no longer."""
+        before = self._newest.get(event.index)
+        waited = before is None or before.status is StepStatus.PENDING
+        return waited and event.status not in (StepStatus.PENDING, StepStatus.CANCELED)
 
     def change(self, event: StepChanged) -> None:
         """Note a change; it is on record a moment later."""

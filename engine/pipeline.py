@@ -113,10 +113,9 @@ async def _build(job: Job) -> str:
 
 
 async def _step_changed(job: Job, steps: StepRecorder, event: StepChanged) -> None:
-    if steps.is_new(event.index):
-        await job.log.say(event.name, event.index)
-    if event.status is StepStatus.CACHED and not steps.is_over(event.index):
-        await job.log.say("CACHED", event.index)
+    if steps.begins(event):
+        cached = "CACHED " if event.status is StepStatus.CACHED else ""
+        await job.log.say(f"{cached}{event.name}", event.index)
     if event.status not in (StepStatus.PENDING, StepStatus.RUNNING):
         await job.log.end_step(event.index)
     steps.change(event)

@@ -42,7 +42,8 @@ async def opened(url: str, *, everywhere: bool = False) -> AsyncIterator[Tortois
     """The database, for this event loop, until the block ends.
 
     `everywhere` lets tasks that were not started within the block use it too, as the requests of
-    a server are not; one database of a process can be opened so. An SQLite connection that is not closed hangs the exit of the process.
+    a server are not; one database of a process can be opened so. An SQLite connection that is not
+    closed hangs the exit of the process.
     """
     if is_sqlite(url):
         Path(url.removeprefix("sqlite://")).parent.mkdir(parents=True, exist_ok=True)
@@ -88,3 +89,7 @@ async def transaction(work: Callable[[], Awaitable[T]]) -> T:
             return await work()
 
     return await asyncio.shield(asyncio.ensure_future(run()))
+
+
+# For `tortoise makemigrations`, which compares the models with the migrations and no database.
+EXAMPLE = config("sqlite://:memory:")

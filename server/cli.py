@@ -93,6 +93,20 @@ def demo(port: int, once: bool) -> None:
     sys.exit(run(port, once=once))
 
 
+@main.command(hidden=True)
+def schema() -> None:
+    """Print the GraphQL schema, as schema.graphql holds it."""
+    from resolvers.schema import schema as built
+
+    click.echo(built.as_str())
+
+
+@main.command(name="settings", hidden=True)
+def settings_table() -> None:
+    """Print every setting, as docs/settings.md holds them."""
+    click.echo(settings_module.as_markdown())
+
+
 async def _migrate(found: Settings) -> None:
     await database.migrate(found.database)
     async with database.opened(found.database):

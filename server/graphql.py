@@ -41,4 +41,10 @@ class Endpoint(GraphQL[RequestContext, None]):
     ) -> RequestContext:
         """What resolvers work with."""
         services: Services = request.app.state.services
-        return context_of(services, viewer(request), str(request.base_url).rstrip("/"))
+        return context_of(services, viewer(request), _http(request))
+
+
+def _http(connection: Request | WebSocket) -> str:
+    """The service's address as this client reaches it; a WebSocket's begins with `ws`."""
+    url = connection.base_url
+    return str(url.replace(scheme=url.scheme.replace("ws", "http"))).rstrip("/")

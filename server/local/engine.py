@@ -40,7 +40,7 @@ def local_engine(data: Path) -> Iterator[str]:
         raise DidNotStart("A Docker Engine of our own needs root; name a running one instead.")
     data.mkdir(parents=True, exist_ok=True)
     data = data.resolve()
-    name = f"dr{hashlib.sha256(bytes(data)).hexdigest()[:10]}"
+    name = network_name(data)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone(data / "engine.lock"))
         _clear(data, name)
@@ -57,6 +57,11 @@ def local_engine(data: Path) -> Iterator[str]:
             )
         )
         yield f"unix://{address}"
+
+
+def network_name(data: Path) -> str:
+    """What the engine of a folder calls its bridge, its cgroup and its containerd namespace."""
+    return f"dr{hashlib.sha256(bytes(data.resolve())).hexdigest()[:10]}"
 
 
 def _command(data: Path, run: Path, name: str) -> list[str]:

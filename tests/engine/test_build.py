@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import time
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -12,70 +10,38 @@ from uuid import uuid4
 
 import pytest
 
-from engine.docker.build import build
+from engine.docker.build import Builder, build
 from engine.docker.client import DockerEngine
-from engine.docker.events import BuildEvent, ImageBuilt, StepChanged, StepOutput
+from engine.docker.events import StepOutput
 from engine.errors import BuildFailed
 from models.enums import FailureCode, StepStatus
 from server.local.engine import local_engine
+from tests.engine.building import (
+    Files,
+    Seen,
+    failing,
+    is_podman,
+    run,
+    sleepers,
+    unique_seconds,
+    until,
+    until_no_containers,
+)
 from tests.fixtures.docker import BASE, BuildsWith, PushBusybox, context, have_base
 from tests.fixtures.registry import RegistryServer
 
 SETTLED = {StepStatus.DONE, StepStatus.CACHED}
 
 
-class Seen:
-    """A build's events, sorted."""
-
-    def __init__(self) -> None:
-        self.history: dict[int, list[StepChanged]] = defaultdict(list)
-        self.output: dict[int | None, bytes] = defaultdict(bytes)
-        self.image_id: str | None = None
-
-    def note(self, event: BuildEvent) -> None:
-        assert self.image_id is None, "the image is the last event"
-        match event:
-            case StepChanged():
-                self.history[event.index].append(event)
-            case StepOutput():
-                self.output[event.step] += event.data
-            case ImageBuilt():
-                self.image_id = event.image_id
-
-    @property
-    def steps(self) -> list[StepChanged]:
-        """Every step as it stands in the end."""
-        return [changes[-1] for changes in self.history.values()]
-
-    def step(self, line: str) -> StepChanged:
-        (found,) = [step for step in self.steps if step.name.endswith(f"] {line}")]
-        return found
-
-
-async def run(
-    builds: BuildsWith, files: dict[str, str | bytes], seen: Seen | None = None, **options: object
-) -> Seen:
-    seen = seen or Seen()
-    events = build(builds.engine, context(files), builder=builds.builder, **options)  # type: ignore[arg-type]  # as each test says
-    async with aclosing(events):
-        async for event in events:
-            seen.note(event)
-    return seen
-
-
-async def failing(
-    builds: BuildsWith, text: str, **options: object
-) -> tuple[BuildFailed, Seen]:
-    seen = Seen()
-    with pytest.raises(BuildFailed) as failure:
-        await run(builds, {"Dockerfile": text}, seen, **options)
-    assert all(step.status not in {"PENDING", "RUNNING"} for step in seen.steps)
-    return failure.value, seen
+@pytest.fixture(params=["buildkit", "classic"])
+def interrupting(request: pytest.FixtureRequest, docker: DockerEngine) -> BuildsWith:
+    """The builders that can interrupt a command."""
+    return BuildsWith(docker, request.param)
 
 
 async def test_steps_and_their_output_arrive(builds: BuildsWith) -> None:
     say = f"echo {uuid4().hex}"
-    files: dict[str, str | bytes] = {
+    files: Files = {
         "Dockerfile": f"FROM {BASE} AS one\nRUN {say}; echo no >&2\n"
         f"FROM {BASE}\nCOPY --from=one /bin/busybox /copy\nCOPY a.txt /\nRUN cat a.txt",
         "a.txt": "half a line",
@@ -105,7 +71,7 @@ async def test_a_name_is_kept_while_a_step_changes(builds: BuildsWith) -> None:
 
 
 async def test_the_second_time_comes_from_the_cache(builds: BuildsWith) -> None:
-    files: dict[str, str | bytes] = {"Dockerfile": f"FROM {BASE}\nRUN true {uuid4().hex}"}
+    files: Files = {"Dockerfile": f"FROM {BASE}\nRUN true {uuid4().hex}"}
     await run(builds, files)
 
     again = await run(builds, files)
@@ -207,7 +173,7 @@ async def test_a_target_that_does_not_exist(builds: BuildsWith) -> None:
     assert "other" in failure.message
 
 
-@pytest.mark.parametrize("path", ["Dockerfile.gpu", "docker/Dockerfile", "../Dockerfile"])
+@pytest.mark.parametrize("path", ["Dockerfile.gpu", "docker/Dockerfile", "../Dockerfile.gpu"])
 async def test_a_dockerfile_that_is_not_there(builds: BuildsWith, path: str) -> None:
     failure, _ = await failing(builds, f"FROM {BASE}", dockerfile=path)
 
@@ -281,26 +247,26 @@ async def test_a_pulled_private_base_needs_no_login_when_built(
     assert seen.image_id is not None
 
 
-async def test_cancelling_stops_the_command_at_once(builds: BuildsWith) -> None:
-    seconds = str(uuid4().int % 10**8 + 10**8)
-    running = asyncio.create_task(run(builds, {"Dockerfile": f"FROM {BASE}\nRUN sleep {seconds}"}))
+async def test_cancelling_stops_the_command_at_once(interrupting: BuildsWith) -> None:
+    seconds = unique_seconds()
+    files: Files = {"Dockerfile": f"FROM {BASE}\nRUN sleep {seconds}"}
+    running = asyncio.create_task(run(interrupting, files))
     await until(lambda: sleepers(seconds), seconds=20)
 
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
 
-    # Podman takes its time between two looks at the connection.
-    await until(lambda: not sleepers(seconds), seconds=5 if is_podman(builds) else 1)
-    await until_no_containers(builds.engine)
+    await until(lambda: not sleepers(seconds), seconds=1)
+    await until_no_containers(interrupting.engine)
 
 
-async def test_leaving_early_stops_the_command(builds: BuildsWith) -> None:
-    seconds = str(uuid4().int % 10**8 + 10**8)
+async def test_leaving_early_stops_the_command(interrupting: BuildsWith) -> None:
+    seconds = unique_seconds()
     events = build(
-        builds.engine,
+        interrupting.engine,
         context({"Dockerfile": f"FROM {BASE}\nRUN echo begun; sleep {seconds}"}),
-        builder=builds.builder,
+        builder=interrupting.builder,
     )
     async with aclosing(events):
         async for event in events:
@@ -308,8 +274,27 @@ async def test_leaving_early_stops_the_command(builds: BuildsWith) -> None:
                 break
         await until(lambda: sleepers(seconds), seconds=5)
 
-    await until(lambda: not sleepers(seconds), seconds=5 if is_podman(builds) else 1)
-    await until_no_containers(builds.engine)
+    await until(lambda: not sleepers(seconds), seconds=1)
+    await until_no_containers(interrupting.engine)
+
+
+async def test_podman_ends_a_cancelled_build_with_the_command_that_runs(
+    podman: DockerEngine,
+) -> None:
+    first, second = f"2.{unique_seconds()}", unique_seconds()
+    files: Files = {"Dockerfile": f"FROM {BASE}\nRUN sleep {first}\nRUN sleep {second}"}
+    workplace = Path(podman.url.removeprefix("unix://")).parent
+    running = asyncio.create_task(run(BuildsWith(podman, "classic"), files))
+    await until(lambda: sleepers(first), seconds=20)
+    assert list(workplace.glob("libpod_builder*"))
+
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    await until(lambda: not list(workplace.glob("libpod_builder*")), seconds=10)
+    assert not sleepers(second)
+    await until_no_containers(podman)
 
 
 async def test_a_context_that_breaks_off_is_not_the_engines_fault(builds: BuildsWith) -> None:
@@ -391,13 +376,13 @@ async def test_output_that_the_engine_cut_says_how_to_get_all(
 
 
 @pytest.mark.parametrize("builder", ["buildkit", "classic"])
-async def test_an_engine_that_dies_is_unreachable(tmp_path: Path, builder: str) -> None:
+async def test_an_engine_that_dies_is_unreachable(tmp_path: Path, builder: Builder) -> None:
     seen = Seen()
     with local_engine(tmp_path) as url:
         async with DockerEngine(url) as engine:
             await have_base(engine)
-            files: dict[str, str | bytes] = {"Dockerfile": f"FROM {BASE}\nRUN sleep 600"}
-            builds = BuildsWith(engine, builder)  # type: ignore[arg-type]  # one of the two
+            files: Files = {"Dockerfile": f"FROM {BASE}\nRUN sleep 600"}
+            builds = BuildsWith(engine, builder)
             running = asyncio.create_task(run(builds, files, seen))
             await until(lambda: any("RUN" in step.name for step in seen.steps), seconds=20)
 
@@ -407,35 +392,3 @@ async def test_an_engine_that_dies_is_unreachable(tmp_path: Path, builder: str) 
 
     assert failure.value.code is FailureCode.ENGINE_UNREACHABLE
     assert seen.steps[-1].status is StepStatus.CANCELED
-
-
-def is_podman(builds: BuildsWith) -> bool:
-    return "podman" in builds.engine.url
-
-
-def sleepers(seconds: str) -> list[str]:
-    """Processes that run `sleep seconds`, whatever starts them."""
-    found = []
-    for command in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            arguments = command.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if arguments[:2] == [b"sleep", seconds.encode()]:
-            found.append(command.parent.name)
-    return found
-
-
-async def until(condition: object, seconds: float) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        await asyncio.sleep(0.02)
-
-
-async def until_no_containers(engine: DockerEngine) -> None:
-    deadline = time.monotonic() + 5
-    while await engine._docker.containers.list(all=True):
-        assert time.monotonic() < deadline, "a container is left"
-        await asyncio.sleep(0.05)

@@ -66,9 +66,8 @@ async def test_no_option_and_no_other_transport_passes_for_an_address(
     git_policy: GitPolicy, tmp_path: Path, url: str
 ) -> None:
     request = GitRequest(url=url, ref="main")
-    assert (
-        await failing_fetch(request, git_policy, tmp_path / "tree")
-    ).code is FailureCode.GIT_NOT_FOUND
+    failure = await failing_fetch(request, git_policy, tmp_path / "tree")
+    assert failure.code is FailureCode.GIT_NOT_FOUND
     assert [problem.field for problem in await check(request, git_policy)] == ["url"]
 
 

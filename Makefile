@@ -1,0 +1,61 @@
+# What a newcomer types. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench chaos schema docs lock protos console migration clean
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## build an example image before your eyes, then serve until Ctrl-C
+	@$(BIN)/darkroom demo
+
+test: setup ## run the whole suite against real servers that it starts itself
+	@deploy/debian/install test
+	@$(BIN)/pytest $(ARGS)
+
+check: setup ## format, lint and types, as CI wants them
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+setup: .venv/ready ## prepare what the other commands use
+	@deploy/debian/install demo
+
+.venv/ready: requirements-dev.txt pyproject.toml
+	@deploy/debian/install python
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+format: setup ## rewrite the code as `make check` wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## measure, as ratios in one run, and write docs/benchmarks.md
+	@deploy/debian/install test
+	@$(BIN)/python -m benchmarks
+
+schema: setup ## export schema.graphql from the code
+	$(BIN)/darkroom schema > schema.graphql
+
+docs: setup ## write the parts of docs/ that come from the code
+	$(BIN)/darkroom settings > docs/settings.md
+
+lock: setup ## pin the newest versions that pyproject.toml admits
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --no-header --output-file requirements.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --extra dev \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
+	  --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+
+console: ## fetch GraphiQL's files from npm again
+	console/build
+
+migration: setup ## write a migration for what changed in models/
+	$(BIN)/tortoise -c models.database.EXAMPLE makemigrations
+
+clean: ## remove what setup and demo made
+	rm -rf .venv data
