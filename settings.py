@@ -80,6 +80,10 @@ class Settings(BaseSettings):
         False, description="Speak plain HTTP to a registry that is not on loopback."
     )
 
+    registry_check_seconds: Seconds = Field(
+        6 * 3600, description="How long what the registry says of a tag counts, in seconds."
+    )
+
     builds_at_once: Annotated[int, Field(ge=1, le=256)] = Field(
         2, description="Builds that one worker runs at the same time."
     )

@@ -31,6 +31,15 @@ class ImageStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
+class RegistryState(StrEnum):
+    """What became of an image in the registry since its digest went on record."""
+
+    UNCHECKED = "UNCHECKED"
+    PRESENT = "PRESENT"
+    MOVED = "MOVED"
+    GONE = "GONE"
+
+
 class BuildStatus(StrEnum):
     """Where a build is on its way; the last three states are final."""
 

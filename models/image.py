@@ -6,7 +6,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model
 
-from models.enums import ImageStatus, Origin, Visibility
+from models.enums import ImageStatus, Origin, RegistryState, Visibility
 
 
 class Image(Model):
@@ -32,6 +32,17 @@ class Image(Model):
     # The build that made `digest`. No foreign key: builds already point at their image, and a
     # circle of constraints could not be created or deleted in one order.
     current_build_id = fields.BigIntField(null=True)
+    # What the registry said of an image that was not built here: config, labels, history.
+    details = fields.JSONField[dict[str, Any] | None](null=True)
+    registry_state = fields.CharEnumField(
+        RegistryState,
+        "RegistryState",
+        max_length=16,
+        default=RegistryState.UNCHECKED,
+        db_default="UNCHECKED",
+    )
+    registry_digest = fields.CharField(max_length=100, null=True)  # of the tag, when last looked
+    checked_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
 

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from engine import images
+from engine import existing, images
 from engine.errors import FieldProblem, InvalidInput, Unavailable
 from engine.images import Draft, Making
 from engine.services import Services
@@ -60,9 +60,13 @@ async def from_upload(info: Info, given: CreateImageFromUploadInput) -> CreateIm
 
 
 async def _create(info: Info, given: CreateImageInput, making: Making) -> CreateImagePayload:
-    draft = Draft(given.name, given.visibility, tuple(given.tags), given.description)
-    image, build = await images.create(services_of(info), draft, making, viewer_of(info).name)
+    owner = viewer_of(info).name
+    image, build = await images.create(services_of(info), _draft(given), making, owner)
     return CreateImagePayload(image=Image.of(image), build=Build.of(build))
+
+
+def _draft(given: CreateImageInput) -> Draft:
+    return Draft(given.name, given.visibility, tuple(given.tags), given.description)
 
 
 async def _receive(services: Services, file: Upload, path: Path) -> None:
@@ -79,7 +83,8 @@ async def _receive(services: Services, file: Upload, path: Path) -> None:
 
 async def from_existing(info: Info, given: CreateImageFromExistingInput) -> CreateImagePayload:
     """An image that the registry has already."""
-    raise Unavailable(LATER.format("an existing image"))
+    row = await existing.register(services_of(info), _draft(given), viewer_of(info).name)
+    return CreateImagePayload(image=Image.of(row), build=None)
 
 
 async def from_training_task(

@@ -22,11 +22,17 @@ async def build(viewer: Viewer, id_: str) -> Build | None:
     return row if row and may_see(viewer, row.image) else None
 
 
-async def image_to_change(viewer: Viewer, id_: str) -> Image:
-    """The image, for a change. Raises NotFound and Forbidden."""
+async def image_to_see(viewer: Viewer, id_: str) -> Image:
+    """The image, to be read. Raises NotFound."""
     row = await image(viewer, id_)
     if row is None:
         raise NotFound("There is no such image.")
+    return row
+
+
+async def image_to_change(viewer: Viewer, id_: str) -> Image:
+    """The image, for a change. Raises NotFound and Forbidden."""
+    row = await image_to_see(viewer, id_)
     if not may_change(viewer, row):
         raise Forbidden(f"{row.name} belongs to {row.owner}; only they may change it.")
     return row

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from engine import builds, editing, rebuilding, tags
+from engine import builds, editing, existing, rebuilding, tags
 from engine.errors import Forbidden
 from resolvers import creating, find
 from resolvers.context import services_of, viewer_of
@@ -105,6 +105,13 @@ class Mutation:
         )
         row = await editing.update(services_of(info), image, changes)
         return results.UpdateImagePayload(image=Image.of(row))
+
+    @field("Looks whether the registry's tag still is what is on record, and marks the image.")
+    async def check_image(self, info: Info, id: ImageId) -> results.CheckImageResult:
+        """Nothing else of the record changes."""
+        image = await find.image_to_see(viewer_of(info), id)
+        row = await existing.look_again(services_of(info), image)
+        return results.CheckImagePayload(image=Image.of(row))
 
     @field("Removes the record; the image in the registry stays.")
     async def delete_image(self, info: Info, id: ImageId) -> results.DeleteImageResult:

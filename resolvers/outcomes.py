@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 
 import models
-from engine.errors import Forbidden, InvalidInput, NameTaken, NotFound, Rejected, Unavailable
+from engine.errors import Forbidden, InvalidInput, NameTaken, NotFound, Unavailable
 from resolvers.access import may_see
 from resolvers.context import viewer_of
 from schema.context import Info
@@ -67,6 +67,3 @@ class OnUnavailable(strawberry.ExceptionHandler[Unavailable, UnavailableError]):
 
 
 HANDLERS = (OnInvalidInput(), OnNameTaken(), OnNotFound(), OnForbidden(), OnUnavailable())
-
-# What may be told to a caller as it is; anything else is masked.
-TOLD = Rejected

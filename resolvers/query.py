@@ -5,9 +5,10 @@ from typing import Annotated
 import strawberry
 
 from engine.errors import Unavailable
+from engine.reference import check_repository
 from models import TagCategory
 from resolvers import find, listing
-from resolvers.context import viewer_of
+from resolvers.context import services_of, viewer_of
 from schema.build import Build
 from schema.cluster import TrainingTask
 from schema.context import Info
@@ -17,6 +18,7 @@ from schema.image_connection import ImageConnection
 from schema.inputs import ImageFilter, ImageOrder
 from schema.node import Node
 from schema.page import After, First
+from schema.registry import RegistryNames
 from schema.tag import TagCategory as TagCategoryNoun
 from schema.user import User
 
@@ -26,6 +28,19 @@ Filter = Annotated[
 ]
 Order = Annotated[ImageOrder | None, strawberry.argument(description="Newest first when left out.")]
 TaskSearch = Annotated[str | None, strawberry.argument(description="Part of the task's name.")]
+
+
+RepositorySearch = Annotated[
+    str | None, strawberry.argument(description="Part of the repository's name.")
+]
+Repository = Annotated[
+    str, strawberry.argument(description="The repository's name, without the registry.")
+]
+MOST_NAMES = 1000  # of one page
+
+
+def _within(first: int) -> int:
+    return max(1, min(first, MOST_NAMES))
 
 
 @strawberry.type(description="What is read. Nothing here changes anything.")
@@ -78,6 +93,32 @@ class Query:
         """One build."""
         row = await find.build(viewer_of(info), id)
         return Build.of(row) if row else None
+
+    @field("Repositories that the registry holds and Darkroom's account may read.")
+    async def registry_repositories(
+        self,
+        info: Info,
+        search: RepositorySearch = strawberry.UNSET,
+        first: First = 20,
+        after: After = strawberry.UNSET,
+    ) -> RegistryNames:
+        """A page of a search may be short and still not be the last."""
+        registry = services_of(info).registry
+        page = await registry.repositories(search or "", after or None, _within(first))
+        return RegistryNames(names=list(page.names), end_cursor=page.last)
+
+    @field("Tags of one of the registry's repositories.")
+    async def registry_tags(
+        self,
+        info: Info,
+        repository: Repository,
+        first: First = 20,
+        after: After = strawberry.UNSET,
+    ) -> RegistryNames:
+        """None when there is no such repository."""
+        registry = services_of(info).registry
+        page = await registry.tags(check_repository(repository.strip("/")), after or None, _within(first))
+        return RegistryNames(names=list(page.names), end_cursor=page.last)
 
     @field(
         "The viewer's own training tasks that are running now. Null, with an error, when no "

@@ -7,7 +7,7 @@ from graphql import GraphQLError
 from strawberry.extensions import MaskErrors, MaxAliasesLimiter, MaxTokensLimiter, QueryDepthLimiter
 from strawberry.schema.config import StrawberryConfig
 
-from engine.errors import Rejected
+from engine.errors import EngineError
 from resolvers.mutation import Mutation
 from resolvers.outcomes import HANDLERS
 from resolvers.query import Query
@@ -38,7 +38,7 @@ class Schema(strawberry.Schema):
 def _is_ours(error: GraphQLError) -> bool:
     """Whether an error came out of the code, rather than out of the request."""
     original = error.original_error
-    return original is not None and not isinstance(original, Rejected | GraphQLError)
+    return original is not None and not isinstance(original, EngineError | GraphQLError)
 
 
 schema = Schema(

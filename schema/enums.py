@@ -11,6 +11,7 @@ from models.enums import (
     FailureCode,
     ImageStatus,
     Origin,
+    RegistryState,
     StepStatus,
     Visibility,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "ImageOrderField",
     "ImageStatus",
     "Origin",
+    "RegistryState",
     "StepStatus",
     "Visibility",
 ]
@@ -72,6 +74,14 @@ _describe(
     EXISTING="Registered: it was in the registry already.",
     TRAINING_TASK="Saved from a running training task.",
     CONTAINER="Saved from any running container of the cluster.",
+)
+_describe(
+    RegistryState,
+    "What became of the image in the registry since its digest went on record.",
+    UNCHECKED="Nobody has looked yet.",
+    PRESENT="The tag is what is on record.",
+    MOVED="The tag is another image now; `registryDigest` says which.",
+    GONE="The registry has no such tag any more.",
 )
 _describe(
     ImageStatus,

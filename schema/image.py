@@ -10,10 +10,11 @@ from schema import ids
 from schema.build import Build
 from schema.build_connection import BuildConnection
 from schema.context import Info
-from schema.enums import ImageStatus, Origin, Visibility
+from schema.enums import ImageStatus, Origin, RegistryState, Visibility
 from schema.field import field
 from schema.node import Node
 from schema.page import After, First
+from schema.registry import ImageDetails
 from schema.scalars import BigInt
 from schema.source import ImageSource, source_of
 from schema.tag import Tag
@@ -51,6 +52,18 @@ class Image(Node):
     platform: str | None = strawberry.field(
         description="Operating system and architecture: `linux/amd64`."
     )
+    details: ImageDetails | None = strawberry.field(
+        description="What the registry says of an image that was not built here."
+    )
+    registry_state: RegistryState = strawberry.field(
+        description="Whether the registry's tag still is what is on record, when last looked."
+    )
+    registry_digest: str | None = strawberry.field(
+        description="What the registry's tag was when last looked; null when it was gone."
+    )
+    checked_at: datetime | None = strawberry.field(
+        description="When the registry was last looked at; `checkImage` looks now."
+    )
     created_at: datetime = strawberry.field(description="When the record was made.")
     updated_at: datetime = strawberry.field(
         description="When the record, or its newest build, last changed."
@@ -76,6 +89,10 @@ class Image(Node):
             digest=row.digest,
             size=None if row.size is None else BigInt(row.size),
             platform=row.platform,
+            details=ImageDetails.of(row.details),
+            registry_state=row.registry_state,
+            registry_digest=row.registry_digest,
+            checked_at=row.checked_at,
             created_at=row.created_at,
             updated_at=row.updated_at,
         )

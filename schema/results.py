@@ -31,6 +31,13 @@ class UpdateImagePayload:
     image: Image = strawberry.field(description="The image as it is now.")
 
 
+@strawberry.type(description="The image after the registry was looked at.")
+class CheckImagePayload:
+    """Of `checkImage`."""
+
+    image: Image = strawberry.field(description="The image as it is now.")
+
+
 @strawberry.type(description="What was removed.")
 class DeleteImagePayload:
     """Of `deleteImage`."""
@@ -78,6 +85,11 @@ CreateImageResult = Annotated[
 UpdateImageResult = Annotated[
     UpdateImagePayload | ValidationError | NotFoundError | ForbiddenError,
     strawberry.union("UpdateImageResult", description="The image, or why it did not change."),
+]
+
+CheckImageResult = Annotated[
+    CheckImagePayload | NotFoundError | ForbiddenError | UnavailableError,
+    strawberry.union("CheckImageResult", description="The image, or why nothing is known of it."),
 ]
 
 DeleteImageResult = Annotated[

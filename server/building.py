@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
-from engine import builds, worker
+from engine import builds, existing, worker
 from engine.services import Services
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ async def _sweep_forever(services: Services) -> None:
     while True:
         try:
             await builds.sweep(services)
+            await existing.look_at_some(services)
         except Exception:
             log.exception("the sweep failed; it is tried again")
         await asyncio.sleep(services.settings.lease_seconds / 3)
