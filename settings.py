@@ -43,6 +43,21 @@ def _listed(value: object) -> object:
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+TASK_KINDS = (
+    "jobs.batch",
+    "pytorchjobs.kubeflow.org",
+    "tfjobs.kubeflow.org",
+    "mpijobs.kubeflow.org",
+    "jobs.batch.volcano.sh",
+)
+
+
+def _task_kinds(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    if not set(kinds) <= set(TASK_KINDS):
+        raise ValueError(f"a list of {', '.join(TASK_KINDS)}")
+    return kinds
+
+
 Size = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -123,6 +138,51 @@ class Settings(BaseSettings):
     git_lfs: bool = Field(False, description="Fetch Git LFS objects.")
     git_check_seconds: Seconds = Field(
         5, description="How long creating waits for the git server's answer, in seconds."
+    )
+
+    kubeconfig: str = Field(
+        "",
+        description="Kubeconfig of the cluster whose containers are saved; within a cluster, the "
+        "pod's own account if empty. Without a cluster the modes that need one say so.",
+    )
+    cluster_namespaces: CommaSeparated = Field(
+        (), description="Namespaces in which tasks are looked for, comma-separated; all if empty."
+    )
+    cluster_user_prefix: str = Field(
+        "",
+        description="What the cluster puts before our users' names, such as `oidc:`; its access "
+        "reviews ask about the whole.",
+    )
+    task_owner_label: str = Field(
+        "owner", description="The label whose value is the name of a training task's owner."
+    )
+    task_kinds: Annotated[CommaSeparated, AfterValidator(_task_kinds)] = Field(
+        TASK_KINDS,
+        description="Kinds of training tasks, comma-separated, as `plural.group`; a kind that the "
+        "cluster lacks is no error.",
+    )
+    save_image: str = Field(
+        "",
+        description="Darkroom's own image as nodes pull it: the saving Jobs run it. Containers "
+        "cannot be saved without it.",
+    )
+    save_namespace: str = Field("darkroom", description="Namespace of the saving Jobs.")
+    save_host_network: bool = Field(
+        False, description="Give saving Jobs the node's network, where only that has the registry."
+    )
+    save_seconds: Seconds = Field(3600, description="Time limit of one saving Job, in seconds.")
+    save_start_seconds: Seconds = Field(
+        180, description="How long a saving Job may take to start on its node, in seconds."
+    )
+    save_layer_bytes: Size = Field(
+        20 * 1024**3, description="Most bytes that a container to be saved may have written."
+    )
+    docker_socket: Path = Field(
+        Path("/var/run/docker.sock"), description="Docker Engine's socket on the cluster's nodes."
+    )
+    containerd_socket: Path = Field(
+        Path("/run/containerd/containerd.sock"),
+        description="containerd's socket on the cluster's nodes.",
     )
 
     worker_name: str = Field(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from engine.blobs import Blobs
+from engine.cluster import Cluster
 from engine.docker.client import DockerEngine
 from engine.git.policy import GitPolicy
 from engine.logs.reader import LogReader
@@ -27,6 +28,7 @@ class Services:
     registry: Registry
     sealer: Sealer
     queue: Queue
+    cluster: Cluster | None  # None where no cluster is configured
 
     @property
     def credentials(self) -> Credentials | None:
@@ -53,8 +55,11 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
     notifier = InProcessNotifier()
     blobs = Blobs.open(settings.blobs)
     queue = Queue(settings.broker_url)
+    cluster = Cluster.from_settings(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(queue.close)
+        if cluster:
+            stack.push_async_callback(cluster.close)
         docker = await stack.enter_async_context(DockerEngine(settings.engine_url))
         registry = await stack.enter_async_context(
             Registry(
@@ -72,6 +77,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
             registry=registry,
             sealer=Sealer.from_settings(settings.secret_key.get_secret_value(), settings.data_dir),
             queue=queue,
+            cluster=cluster,
         )
 
 
