@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore, S3Config
 
 _CHUNK = 1024 * 1024
-# S3 takes at most 10,000 parts, so this allows blobs of 80 GiB; four parts are in memory at once.
-_PART = 8 * 1024 * 1024
-_PARTS_AT_ONCE = 4
+# The smallest part that S3 takes, of at most 10,000: blobs of up to 48 GiB. A put holds about twice
+# what is on its way in memory, so the parts are small and few.
+_PART = 5 * 1024 * 1024
+_PARTS_AT_ONCE = 2
 
 
 class BlobNotFound(EngineError):
