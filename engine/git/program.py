@@ -28,6 +28,7 @@ _SETTINGS = {
     "core.askPass": "",
     "core.bigFileThreshold": "8m",  # larger objects are streamed, never held in memory
     "core.packedGitLimit": "64m",
+    "core.packedGitWindowSize": "8m",  # the default maps up to 1 GiB of a pack at once
     "core.deltaBaseCacheLimit": "32m",
     "credential.helper": "",
     "fetch.writeCommitGraph": "false",
@@ -94,7 +95,6 @@ class Git:
                 env=self._environment(),
                 pass_fds=() if descriptor is None else (descriptor,),
                 start_new_session=True,
-                umask=0o022,
             )
             tail: deque[str] = deque(maxlen=_KEPT_STDERR)
             listening = asyncio.create_task(self._listen(process, tail, on_line))
