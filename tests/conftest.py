@@ -6,5 +6,7 @@ pytest_plugins = [
     "tests.fixtures.git",
     "tests.fixtures.cluster",
     "tests.fixtures.database",
+    "tests.fixtures.brokers",
+    "tests.fixtures.blobs",
     "tests.fixtures.service",
 ]

@@ -1,57 +1,24 @@
 """One contract, every implementation of a blob store."""
 
 import asyncio
-import http.client
-import importlib.util
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from engine.blobs import BlobNotFound, Blobs, BlobsUnavailable
-from server.local.process import free_port, running
+from server.local.process import free_port
 
 MIB = 1024 * 1024
 KEY = "contexts/sha256/0f3a.tar.zst"
 
 
-@contextmanager
-def s3_server(log: Path) -> Iterator[str]:
-    port = free_port()
-
-    def ready() -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-        try:
-            connection.request("PUT", "/blobs")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
-
-    with running([sys.executable, "-m", "moto.server", "-p", str(port)], log=log, ready=ready):
-        yield f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture(scope="session")
-def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if importlib.util.find_spec("moto") is None:
-        pytest.skip("moto[server], the S3 to test with, is not installed")
-    with s3_server(tmp_path_factory.mktemp("s3") / "log") as address:
-        yield f"s3://blobs/some/prefix?endpoint={address}"
-
-
 @pytest.fixture(params=["file", "memory", "s3"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Blobs:
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
     if request.param == "file":
         return Blobs.open((tmp_path / "a folder" / "blobs").as_uri())
     if request.param == "memory":
         return Blobs.open("memory:")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     url: str = request.getfixturevalue("s3_url")
     return Blobs.open(url)
 
