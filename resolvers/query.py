@@ -17,7 +17,7 @@ from schema.image import Image
 from schema.image_connection import ImageConnection
 from schema.inputs import ImageFilter, ImageOrder
 from schema.node import Node
-from schema.page import After, First
+from schema.page import After, First, size_of
 from schema.registry import RegistryNames
 from schema.tag import TagCategory as TagCategoryNoun
 from schema.user import User
@@ -80,7 +80,8 @@ class Query:
     ) -> ImageConnection:
         """A page of what the viewer may see."""
         narrowed, order = filter or None, order_by or listing.NEWEST
-        page = await listing.page(viewer_of(info), first, after or None, narrowed, order)
+        most = size_of(first, services_of(info).settings.page_size)
+        page = await listing.page(viewer_of(info), most, after or None, narrowed, order)
         return ImageConnection.of(page, narrowed)
 
     @field("Every category of tags, with its tags.")
@@ -117,7 +118,9 @@ class Query:
     ) -> RegistryNames:
         """None when there is no such repository."""
         registry = services_of(info).registry
-        page = await registry.tags(check_repository(repository.strip("/")), after or None, _within(first))
+        page = await registry.tags(
+            check_repository(repository.strip("/")), after or None, _within(first)
+        )
         return RegistryNames(names=list(page.names), end_cursor=page.last)
 
     @field(
