@@ -78,6 +78,13 @@ class Settings(BaseSettings):
         description="What wakes workers: `memory:` builds within the server; `redis://…` or "
         "`amqp://…` wake `darkroom worker` processes.",
     )
+    notify_url: Annotated[
+        str, _schemes("", "memory", "postgres", "postgresql", "redis", "rediss")
+    ] = Field(
+        "",
+        description="How processes tell each other that there is more to read: `postgres://…` or "
+        "`redis://…`; the database or broker that is either, if empty.",
+    )
     blob_url: Annotated[str, _schemes("", "file", "s3", "memory")] = Field(
         "", description="Where contexts and logs are kept: `file:///…` or `s3://bucket/prefix`."
     )
@@ -121,6 +128,10 @@ class Settings(BaseSettings):
         8 * 1024**3, description="Largest build context, unpacked, in bytes."
     )
     context_entries: Size = Field(200_000, description="Most files and folders in one context.")
+
+    page_size: Annotated[int, Field(ge=1, le=1000)] = Field(
+        100, description="Most entries that one page of a list may have."
+    )
 
     secret_key: SecretStr = Field(
         SecretStr(""),
@@ -195,6 +206,15 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's address, with the embedded default in place."""
         return self.database_url or f"sqlite://{self.data_dir.absolute() / 'darkroom.sqlite3'}"
+
+    @property
+    def notifications(self) -> str:
+        """Where notifications go; `memory:` where one process serves and builds alone."""
+        shared = ("postgres", "asyncpg", "redis")
+        for url in (self.notify_url, self.database_url, self.broker_url):
+            if url.startswith(shared) or url == self.notify_url != "":
+                return url
+        return "memory:"
 
     @property
     def blobs(self) -> str:

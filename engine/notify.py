@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Literal, Protocol
 
 Channel = Literal["build", "image"]
+Change = tuple[Channel, int]  # that the row of this id changed
 
 # A reader looks again after this many seconds even when nobody calls, should a call be lost.
 PATIENCE = 5.0
@@ -64,6 +65,13 @@ class InProcessNotifier:
         for key in ((channel, id_), (channel, None)):
             for subscription in self._subscriptions.get(key, ()):
                 subscription.add(id_)
+
+    def wake_all(self) -> None:
+        """Let every reader of one row look for itself: something may have been missed."""
+        for (_, id_), subscriptions in self._subscriptions.items():
+            if id_ is not None:
+                for subscription in subscriptions:
+                    subscription.add(id_)
 
     @contextlib.contextmanager
     def subscribe(self, channel: Channel, id_: int | None = None) -> Iterator[Subscription]:

@@ -9,7 +9,8 @@ from engine.cluster import Cluster
 from engine.docker.client import DockerEngine
 from engine.git.policy import GitPolicy
 from engine.logs.reader import LogReader
-from engine.notify import InProcessNotifier, Notifier
+from engine.notifiers import notifying
+from engine.notify import Notifier
 from engine.queue import Queue
 from engine.registry import Credentials, Registry
 from engine.sealing import Sealer
@@ -52,12 +53,12 @@ class Services:
 @contextlib.asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Services]:
     """The services of this process, on this event loop, until the block ends."""
-    notifier = InProcessNotifier()
     blobs = Blobs.open(settings.blobs)
     queue = Queue(settings.broker_url)
     cluster = Cluster.from_settings(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(queue.close)
+        notifier = await stack.enter_async_context(notifying(settings.notifications))
         if cluster:
             stack.push_async_callback(cluster.close)
         docker = await stack.enter_async_context(DockerEngine(settings.engine_url))
