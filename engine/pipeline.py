@@ -7,6 +7,7 @@ it resolved on record at once: a build that fails later is as traceable as one t
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import settings
 from engine import bases, builds
@@ -82,8 +83,9 @@ async def _built(job: Job) -> AsyncIterator[str]:
     try:
         yield image_id
     finally:
-        # The builder's cache keeps the layers; the image itself is the registry's to keep.
-        await asyncio.shield(job.services.docker.remove_image(image_id, force=True))
+        with contextlib.suppress(BuildFailed):  # an engine that is gone; whoever needed it says so
+            # The builder's cache keeps the layers; the image itself is the registry's to keep.
+            await asyncio.shield(job.services.docker.remove_image(image_id, force=True))
 
 
 async def _build(job: Job) -> str:
@@ -113,6 +115,9 @@ async def _build(job: Job) -> str:
 
 
 async def _step_changed(job: Job, steps: StepRecorder, event: StepChanged) -> None:
+    # A step is called as its line in the Dockerfile reads, which may hold an address's password.
+    mask = job.log.mask
+    event = replace(event, name=mask(event.name), error=mask(event.error) if event.error else None)
     if steps.begins(event):
         cached = "CACHED " if event.status is StepStatus.CACHED else ""
         await job.log.say(f"{cached}{event.name}", event.index)

@@ -7,21 +7,21 @@ nothing at all when the claim is another's by now.
 import asyncio
 import contextlib
 import logging
-import shutil
-import tempfile
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from enum import Enum
-from pathlib import Path
 
 from engine import builds, pipeline
 from engine.clock import now
 from engine.errors import BuildFailed
+from engine.git.finishing import in_full
 from engine.job import Job
 from engine.logs.writer import ClaimLost
-from engine.push import Result, withdraw
+from engine.push import PushGivenUp, Result
+from engine.sealing import SealBroken
 from engine.services import Services
 from engine.sources.git import about
+from engine.withdraw import withdraw
+from engine.work_folders import folder_name, remove, work_folder
 from models import Build, Image
 from models.enums import Blame, BuildStatus, FailureCode
 
@@ -51,10 +51,11 @@ async def work(services: Services, build_id: int) -> None:
         return
     image = await Image.get(id=build.image_id)
     secrets = _secrets(services, image)
+    folder = work_folder(services) / folder_name(build)
     with contextlib.suppress(ClaimLost):
-        async with builds.open_log(services, build, secrets) as writer, _folder(services) as folder:
+        async with builds.open_log(services, build, secrets) as writer:
             await _run(Job(services, build, image, writer, folder))
-        await _settle(services, build)
+    await _settle(services, build)
 
 
 async def _run(job: Job) -> None:
@@ -69,7 +70,7 @@ async def _run(job: Job) -> None:
         await asyncio.shield(_handed_back(job))
         raise
     except ClaimLost:
-        raise
+        await _lost(job)
     except Exception:
         log.exception("build %s: the pipeline itself failed", job.build.id)
         message = "Darkroom itself failed. Ask an administrator to look at the worker's log."
@@ -77,17 +78,16 @@ async def _run(job: Job) -> None:
     else:
         await job.say(f"Done: {job.image.reference} is {result.digest}.")
         await job.log.flush()
-        job_done = await builds.succeed(
+        succeeded = await builds.succeed(
             job.services, job.build, result.digest, result.size, result.platform
         )
-        if not job_done:
-            await withdraw(job, result)
-            raise ClaimLost
+        if not succeeded:
+            await _lost(job)
 
 
 async def _supervised(job: Job) -> Result:
     """The pipeline under a time limit, a lease and a cancel. Raises Interrupted."""
-    running = asyncio.create_task(pipeline.run(job))
+    running = asyncio.create_task(_in_folder(job))
     watching = asyncio.create_task(_watch(job))
     limit = job.services.settings.build_seconds
     try:
@@ -121,6 +121,11 @@ async def _why_not_renewed(build: Build) -> Interruption:
     return Interruption.CANCELED if canceling else Interruption.CLAIM_LOST
 
 
+async def _lost(job: Job) -> None:
+    """A write was refused: a cancel came first, or the build is another worker's by now."""
+    await _interrupted(job, await _why_not_renewed(job.build))
+
+
 async def _interrupted(job: Job, why: Interruption) -> None:
     if why is Interruption.CLAIM_LOST:
         raise ClaimLost
@@ -133,6 +138,7 @@ async def _interrupted(job: Job, why: Interruption) -> None:
 
 
 async def _canceled(job: Job) -> None:
+    await withdraw(job)
     await job.say("Canceled.")
     await job.log.flush()
     await builds.canceled(job.services, job.build)
@@ -141,14 +147,18 @@ async def _canceled(job: Job) -> None:
 async def _failed(job: Job, failure: BuildFailed) -> None:
     """Record a failure, or another try when the system is to blame and tries are left."""
     settings, build = job.services.settings, job.build
+    await withdraw(job)
     message = job.log.mask(failure.message)
-    again = failure.blame is Blame.SYSTEM and build.attempt < settings.build_attempts
+    again = (
+        failure.blame is Blame.SYSTEM
+        and not isinstance(failure, PushGivenUp)
+        and build.attempt < settings.build_attempts
+    )
     pause = settings.retry_seconds * 2 ** (build.attempt - 1)
-    with contextlib.suppress(BuildFailed):  # the log may be full: that is the failure then
-        await job.log.say(f"{failure.code}: {message}", failure.step)
-        if again:
-            tries = f"try {build.attempt} of {settings.build_attempts}"
-            await job.say(f"This was {tries}; the next one follows in {pause:g} seconds.")
+    await job.log.say(f"{failure.code}: {message}", failure.step)
+    if again:
+        tries = f"try {build.attempt} of {settings.build_attempts}"
+        await job.say(f"This was {tries}; the next one follows in {pause:g} seconds.")
     await job.log.flush()
     if again:
         await builds.give_back(job.services, build, seconds=pause)
@@ -157,6 +167,9 @@ async def _failed(job: Job, failure: BuildFailed) -> None:
 
 
 async def _handed_back(job: Job) -> None:
+    if await job.build.mine(BuildStatus.CANCELING).exists():
+        await _canceled(job)
+        return
     await job.say("This worker stops; the build starts again on another.")
     await job.log.flush()
     await builds.give_back(job.services, job.build, counts=False)
@@ -171,17 +184,15 @@ async def _settle(services: Services, build: Build) -> None:
 def _secrets(services: Services, image: Image) -> list[str]:
     secrets = [services.settings.registry_password.get_secret_value()]
     if image.sealed_token:
-        secrets.append(services.sealer.open(image.sealed_token, about=about(image.name)))
+        with contextlib.suppress(SealBroken):  # the source says so, if it needs the token
+            secrets.append(services.sealer.open(image.sealed_token, about=about(image.name)))
     return secrets
 
 
-@contextlib.asynccontextmanager
-async def _folder(services: Services) -> AsyncIterator[Path]:
-    """A folder for one try, removed whatever happens."""
-    parent = services.settings.data_dir / "work"
-    await asyncio.to_thread(parent.mkdir, parents=True, exist_ok=True)
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=parent))
+async def _in_folder(job: Job) -> Result:
+    """The pipeline with its folder, which is removed whatever happens."""
+    await asyncio.to_thread(job.folder.mkdir, parents=True)
     try:
-        yield folder
+        return await pipeline.run(job)
     finally:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+        await in_full(asyncio.to_thread(remove, job.folder))

@@ -142,6 +142,8 @@ async def archive(build: Build, blobs: Blobs) -> None:
             await LogChunk.filter(build_id=build.id).delete()
 
     await transaction(replace_rows)
+    if not await Build.exists(id=build.id):
+        await blobs.delete(key_of(build.id))  # its image was deleted meanwhile
 
 
 async def _rows(build_id: int, after: int) -> list[LogChunk]:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from engine.clock import now
 from engine.errors import BuildFailed
-from engine.logs.lines import LineAssembler, masker
+from engine.logs.lines import LineAssembler
+from engine.logs.masking import Masker
 from engine.notify import Notifier
 from models import Build, LogChunk
 from models.database import transaction
@@ -38,8 +39,7 @@ class _Pending:
 class LogWriter:
     """The only one that writes a build's log while it holds the build's claim.
 
-    `secrets` never reach the log. Beyond `limit` bytes, writing raises
-    BuildFailed(LOG_TOO_LARGE). Every write raises ClaimLost once the claim is lost.
+    `secrets` never reach the log. Every write raises ClaimLost once the claim is lost.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LogWriter:
         self._build = build
         self._notifier = notifier
         self._limit = limit
-        self.mask = masker(secrets)
+        self.mask = Masker(secrets)
         self._assemblers: dict[int | None, LineAssembler] = {}
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
@@ -72,13 +72,17 @@ class LogWriter:
                 await self.flush()
 
     async def say(self, text: str, step: int | None = None) -> None:
-        """Write whole lines of Darkroom's own."""
+        """Write whole lines of Darkroom's own; a log that is full takes these few yet."""
         await self._append(step, now(), self.mask(text.rstrip("\n")))
 
     async def write(self, step: int | None, time: datetime, data: bytes) -> None:
-        """Write what a step put out; a line is kept once it is whole."""
+        """Write what a step put out; a line is kept once it is whole.
+
+        Raises BuildFailed LOG_TOO_LARGE instead of growing beyond the limit.
+        """
         text = self._assembler(step).add(data)
         if text is not None:
+            self._require_room(text, step)
             await self._append(step, time, text)
 
     async def end_step(self, step: int | None) -> None:
@@ -111,19 +115,20 @@ class LogWriter:
     async def _append(self, step: int | None, time: datetime, text: str) -> None:
         if self._lost:
             raise self._lost
-        size = len(text.encode()) + 1
-        if self._bytes + self._pending_bytes + size > self._limit:
+        self._pending.append(_Pending(step, time, text, text.count("\n") + 1))
+        self._pending_bytes += len(text.encode()) + 1
+        self._news.set()
+        if self._pending_bytes > MOST_PENDING:
+            await self.flush()
+
+    def _require_room(self, text: str, step: int | None) -> None:
+        if self._bytes + self._pending_bytes + len(text.encode()) + 1 > self._limit:
             raise BuildFailed(
                 FailureCode.LOG_TOO_LARGE,
                 f"The log grew beyond {self._limit} bytes. Let the step write less, for instance "
                 "with a quieter option of the program, or into a file.",
                 step,
             )
-        self._pending.append(_Pending(step, time, text, text.count("\n") + 1))
-        self._pending_bytes += size
-        self._news.set()
-        if self._pending_bytes > MOST_PENDING:
-            await self.flush()
 
     def _assembler(self, step: int | None) -> LineAssembler:
         if step not in self._assemblers:
@@ -137,14 +142,18 @@ class LogWriter:
         self._assemblers.clear()
 
     async def _flush_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_progress = loop.time() + PROGRESS_SECONDS
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(PROGRESS_SECONDS):
+                    async with asyncio.timeout_at(next_progress):
                         await self._news.wait()
                         await asyncio.sleep(GATHER_SECONDS)
                 self._news.clear()
-                await self._show_progress()
+                if loop.time() >= next_progress:
+                    next_progress = loop.time() + PROGRESS_SECONDS
+                    await self._show_progress()
                 await self.flush()
         except Exception as lost:  # noqa: BLE001  # whatever it is, the next write must hear of it
             self._lost = lost
