@@ -53,6 +53,7 @@ async def build(
 
     Cancelling the task stops the build on the engine at once. So does closing this iterator: leave
     it early only within `contextlib.aclosing`. Steps that are open then get no further event.
+    Podman ends a build with the command that runs, which it does not interrupt.
 
     Raises BuildFailed: STEP_FAILED, DOCKERFILE_NOT_FOUND, DOCKERFILE_INVALID, CONTEXT_INVALID,
     BASE_NOT_FOUND, BASE_DENIED, REGISTRY_UNREACHABLE, ENGINE_UNREACHABLE or INTERNAL, after every
@@ -76,14 +77,16 @@ async def build(
         reason = refusal.message or "the engine gives no reason"
         for change in (*progress.fail(readable(reason)), *progress.steps.cancel_rest()):
             yield change
+        # An engine that is stopped kills the command first: that is not the command's failure.
+        await engine.ping()
         failed = progress.steps.failed(readable(reason))
         raise build_failure(reason, failed, dockerfile) from refusal
-    except BuildFailed as lost:
+    except BuildFailed:
         for change in progress.steps.cancel_rest():
             yield change
         if body.error:
             raise body.error from None
-        raise lost
+        raise
     for event in last:
         yield event
 

@@ -1,6 +1,7 @@
 """BuildKit's progress: protobuf messages of vertices, transfers and output, read as events."""
 
 import base64
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -53,13 +54,22 @@ class BuildKitProgress:
 
     def _trace(self, status: StatusResponse) -> list[BuildEvent]:
         events: list[BuildEvent] = []
-        for vertex in status.vertexes:
+        for vertex in (*self._new(status), *status.vertexes):
             events += self._vertex(vertex)
         for transfer in status.statuses:
             events += self._transfer(transfer)
         for log in status.logs:
             events += self._log(log)
         return events
+
+    def _new(self, status: StatusResponse) -> Iterator[Vertex]:
+        """Vertices of a message that are numbered now: what a step needs comes before it."""
+        new: dict[str, Vertex] = {}
+        for vertex in status.vertexes:
+            if self.steps.index(vertex.digest) is None:
+                new.setdefault(vertex.digest, vertex)
+        while new:
+            yield from _with_inputs(next(iter(new)), new)
 
     def _vertex(self, vertex: Vertex) -> list[StepChanged]:
         return self.steps.update(
@@ -90,6 +100,15 @@ class BuildKitProgress:
         line = f"{status.ID}{_progress(status)}{' done' if done else ''}\n"
         step, time = self.steps.index(status.vertex), _time(status.timestamp)
         return [StepOutput(step, time, line.encode())]
+
+
+def _with_inputs(digest: str, left: dict[str, Vertex]) -> Iterator[Vertex]:
+    """A vertex after those of its inputs that are left; all of them are taken out of `left`."""
+    vertex = left.pop(digest)
+    for needed in vertex.inputs:
+        if needed in left:
+            yield from _with_inputs(needed, left)
+    yield vertex
 
 
 def _name(name: str) -> str:

@@ -5,15 +5,14 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Self
 
 import aiohttp
 from aiodocker import Docker, DockerError
 
 from engine.docker.auth import Credentials, registry_auth
+from engine.docker.info import EngineImage, EngineInfo
 from engine.docker.progress import Transfer
 from engine.docker.registry_failures import base_failure, push_failure
 from engine.docker.stream import Message, error_in, json_lines
@@ -32,32 +31,6 @@ _PING_SECONDS = 5
 _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
-    """What an engine is and can do."""
-
-    name: str
-    version: str
-    api_version: str
-    builder: Literal["buildkit", "classic"]
-    image_store: Literal["containerd", "docker"]
-    """`containerd` can make the same digest twice; any other store counts as `docker`."""
-    platform: str
-    """Operating system and architecture in OCI's words: `linux/amd64`."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineImage:
-    """An image that the engine has."""
-
-    id: str
-    size: int
-    """Bytes on the engine's disk, unpacked."""
-    references: tuple[str, ...]
-    labels: Mapping[str, str]
-    created_at: datetime
-
-
 class DockerEngine:
     """One engine at `unix:///…`, `tcp://…`, `http://…` or `https://…`; enter it to use it.
 
@@ -72,7 +45,7 @@ class DockerEngine:
         self._client: Docker | None = None
 
     async def __aenter__(self) -> Self:
-        self._client = Docker(self.url, ssl_context=self._tls, timeout=_PATIENT)
+        self._client = self._new_client()
         return self
 
     async def __aexit__(
@@ -86,10 +59,13 @@ class DockerEngine:
             self._client = None
 
     async def ping(self) -> None:
-        """Return when the engine answers."""
+        """Return when the engine answers on a new connection.
+
+        One that is being stopped goes on serving the connections that it has, and takes no others.
+        """
         with self._talking():
-            async with asyncio.timeout(_PING_SECONDS):
-                async with self._docker._query("_ping", versioned_api=False) as response:
+            async with asyncio.timeout(_PING_SECONDS), self._new_client() as fresh:
+                async with fresh._query("_ping", versioned_api=False) as response:
                     await response.read()
 
     async def info(self) -> EngineInfo:
@@ -97,16 +73,7 @@ class DockerEngine:
         with self._talking("describe itself"):
             version = await self._docker.version()
             info = await self._docker.system.info()
-        component = (version.get("Components") or [{}])[0]
-        name = str(component.get("Name", "Engine"))
-        return EngineInfo(
-            name="Docker Engine" if name == "Engine" else name,
-            version=str(version["Version"]),
-            api_version=str(version["ApiVersion"]),
-            builder=_builder(name, version),
-            image_store=_image_store(info),
-            platform=f"{version['Os']}/{version['Arch']}",
-        )
+        return EngineInfo.read(version, info)
 
     async def pull(
         self,
@@ -165,14 +132,7 @@ class DockerEngine:
                 if error.status == _NOT_FOUND:
                     return None
                 raise
-        return EngineImage(
-            id=found["Id"],
-            size=int(found["Size"]),
-            references=_references(found),
-            labels=(found.get("Config") or {}).get("Labels") or {},
-            # Go writes nanoseconds; what is finer than a microsecond is cut.
-            created_at=datetime.fromisoformat(found["Created"]),
-        )
+        return EngineImage.inspected(found)
 
     async def remove_image(
         self, reference: str, *, force: bool = False, noprune: bool = False
@@ -195,17 +155,7 @@ class DockerEngine:
         """
         with self._talking("list its images"):
             images = await self._docker.images.list(filters={"label": [label]})
-        found = (
-            EngineImage(
-                id=image["Id"],
-                size=int(image["Size"]),
-                references=_references(image),
-                labels=image.get("Labels") or {},
-                created_at=datetime.fromtimestamp(image["Created"], UTC),
-            )
-            for image in images
-        )
-        return sorted(found, key=lambda image: image.created_at)
+        return sorted(map(EngineImage.listed, images), key=lambda image: image.created_at)
 
     async def messages(
         self,
@@ -250,6 +200,9 @@ class DockerEngine:
                     await on_progress(line)
         return whole
 
+    def _new_client(self) -> Docker:
+        return Docker(self.url, ssl_context=self._tls, timeout=_PATIENT)
+
     @property
     def _docker(self) -> Docker:
         if self._client is None:
@@ -285,28 +238,9 @@ class DockerEngine:
         )
 
 
-def _builder(name: str, version: Mapping[str, Any]) -> Literal["buildkit", "classic"]:
-    """BuildKit is in every dockerd since API 1.39, on Linux; Podman takes its parameters, and runs
-    Buildah."""
-    api = tuple(int(part) for part in str(version["ApiVersion"]).split("."))
-    has_buildkit = name == "Engine" and api >= (1, 39) and version["Os"] == "linux"
-    return "buildkit" if has_buildkit else "classic"
-
-
-def _image_store(info: Mapping[str, Any]) -> Literal["containerd", "docker"]:
-    status = {pair[0]: pair[1] for pair in info.get("DriverStatus") or [] if len(pair) > 1}
-    is_containerd = str(status.get("driver-type", "")).startswith("io.containerd.snapshotter")
-    return "containerd" if is_containerd else "docker"
-
-
 def _pushed_digest(message: Message) -> str | None:
     if isinstance(aux := message.get("aux"), dict) and aux.get("Digest"):
         return str(aux["Digest"])
     # Podman says it in words alone: `1: digest: sha256:… size: 737`.
     _, found, rest = str(message.get("status", "")).partition(": digest: ")
     return rest.split()[0] if found else None
-
-
-def _references(image: Mapping[str, Any]) -> tuple[str, ...]:
-    names = [*(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])]
-    return tuple(name for name in names if not name.startswith("<none>"))

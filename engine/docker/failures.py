@@ -165,7 +165,8 @@ def _command_failed(refusal: Refusal) -> BuildFailed | None:
 def _frontend_unavailable(refusal: Refusal) -> BuildFailed | None:
     if refusal.step is None or not refusal.step.name.startswith("resolve image config for "):
         return None
-    failure = base_failure(refusal.step.name.split()[-1], refusal.text, refusal.index)
+    frontend = refusal.step.name.split()[-1].removeprefix("docker-image://")
+    failure = base_failure(frontend, refusal.text, refusal.index)
     advice = f"{refusal.dockerfile} asks for it in its `# syntax=` line, which can go as a rule."
     return BuildFailed(failure.code, f"{failure.message} {advice}", refusal.index)
 

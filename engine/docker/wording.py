@@ -2,11 +2,13 @@
 
 import re
 
-# BuildKit says at every level what it was doing; the cause stands at the end.
-_WRAPPERS = re.compile(
+# What the builder was doing, told again at every level; the cause stands at the end.
+_LEVELS = re.compile(
     r"failed to solve(?: with frontend [\w.]+)?: |failed to create LLB definition: "
     r"|failed to (?:compute|load) cache key: |failed to calculate checksum of ref \S+: "
-    r"|rpc error: code = \w+ desc = |creating build container: |building at STEP \".*\": "
+    r"|(?:\S+: )?failed to resolve source metadata for \S+: |rpc error: code = \w+ desc = "
+    r"|executor failed running \[.*?\]: |process \".*?\" did not complete successfully: "
+    r"|creating build container: |building at STEP \".*?\": "
     # What Podman's parser looks like inside.
     r"|Build error: | &imagebuilder\.Step.*",
     re.S,
@@ -21,7 +23,7 @@ _LONGEST_LINE = 120
 
 def readable(text: str) -> str:
     """An error's cause, without the engine's own paths and levels."""
-    return _ENGINE_PATHS.sub("", _WRAPPERS.sub("", text)).strip()
+    return _ENGINE_PATHS.sub("", _LEVELS.sub("", text)).strip()
 
 
 def instruction(step_name: str) -> tuple[str, str]:

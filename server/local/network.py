@@ -46,6 +46,9 @@ def remove_bridge(name: str) -> None:
             parts = shlex.split(rule)
             if name in parts and parts[0] == "-A":
                 _iptables(table, "-D", *parts[1:])
+    for port in Path("/sys/class/net", name).glob("brif/*"):
+        # A container's cable stays in its socket when an engine is killed.
+        _ip("link", "delete", port.name)
     if Path("/sys/class/net", name).exists():
         _ip("link", "delete", name)
 

@@ -62,19 +62,21 @@ async def test_what_a_kill_left_is_cleared_away(
 ) -> None:
     data, seconds = tmp_path / folder, unique_seconds()
     with engine_of_another_process(data, seconds) as starter:
-        await until(lambda: sleepers(seconds), seconds=30)
-        # Held still, it can neither clear up after its engine nor end the build with itself.
-        starter.send_signal(signal.SIGSTOP)
-        if kills_engine:
-            os.kill(int((data / "run" / "docker.pid").read_text()), signal.SIGKILL)
-            assert sleepers(seconds)
-        starter.kill()
-    assert traces(data) != []
+        try:
+            await until(lambda: sleepers(seconds), seconds=30)
+            # Held still, it can neither clear up after its engine nor end the build with itself.
+            starter.send_signal(signal.SIGSTOP)
+            if kills_engine:
+                os.kill(int((data / "run" / "docker.pid").read_text()), signal.SIGKILL)
+            left = (traces(data), sleepers(seconds))
+        finally:
+            starter.kill()
 
     with local_engine(data) as url:
         assert sleepers(seconds) == []
         assert await printed_on(url, "echo again") == b"again\n"
 
+    assert all(left)
     assert traces(data) == []
     assert not (data / "run").exists()
 
