@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from engine import builds, tags
+from engine import builds, history, tags
 from engine.clock import now
-from engine.errors import FieldProblem, InvalidInput
+from engine.errors import FieldProblem, InvalidInput, NotFound
 from engine.images import describe_problems
+from engine.logs.archive import key_of
 from engine.services import Services
 from engine.sources.git import seal
-from models import Build, Image, ImageTag
+from models import Build, Change, Image, ImageTag
 from models.database import transaction
 from models.enums import FINAL, Origin, Visibility
 
@@ -25,26 +26,31 @@ class Changes:
     token: object
 
 
-async def update(services: Services, image: Image, changes: Changes) -> Image:
-    """Change what was given and leave the rest. Raises InvalidInput.
+async def update(services: Services, image: Image, changes: Changes, by: str) -> Image:
+    """Change what was given, leave the rest, and note who did. Raises InvalidInput and NotFound.
 
     Only the columns that were given are written, so that two edits at once do not undo each other.
     """
     columns, problems = _columns(services, image, changes)
-    chosen = changes.tags or () if _is_given(changes.tags, list) else None
-    ids: list[int] = []
-    if isinstance(chosen, list | tuple):
-        ids, tag_problems = await tags.resolve(tuple(chosen))
+    tag_ids = None
+    if _is_given(changes.tags, list):
+        chosen = changes.tags or ()
+        tag_ids, tag_problems = await tags.resolve(tuple(chosen))  # type: ignore[arg-type]  # a list, as was asked
         problems += tag_problems
     if problems:
         raise InvalidInput(problems)
 
     async def write() -> None:
-        await Image.filter(id=image.id).update(**columns, updated_at=now())
-        if chosen is not None:
-            await ImageTag.filter(image_id=image.id).exclude(tag_id__in=ids).delete()
-            rows = [ImageTag(image_id=image.id, tag_id=id_) for id_ in ids]
-            await ImageTag.bulk_create(rows, ignore_conflicts=True)
+        # Written first: edits at once take their turns, each finding what the one before left.
+        if not await Image.filter(id=image.id).update(updated_at=now()):
+            raise NotFound("There is no such image.")
+        before = await Image.get(id=image.id)
+        noted = [history.change(before, column, value) for column, value in columns.items()]
+        if columns:
+            await Image.filter(id=image.id).update(**_merged(before, columns))
+        if tag_ids is not None:
+            noted.append(await _set_tags(image.id, tag_ids))
+        await history.record(image.id, noted, by)
 
     await transaction(write)
     services.notifier.publish("image", image.id)
@@ -58,11 +64,20 @@ async def delete(services: Services, image: Image) -> None:
         await builds.cancel(services, build.id)
     for build in running:
         await builds.wait_until_over(services, build.id)
-    kept = await Build.filter(image_id=image.id).exclude(log_key=None).values_list("log_key")
+    ids = [build.id for build in await Build.filter(image_id=image.id).only("id")]
     await Image.filter(id=image.id).delete()
-    for (key,) in kept:
-        await services.blobs.delete(str(key))
+    for id_ in ids:
+        await services.blobs.delete(key_of(id_))
     services.notifier.publish("image", image.id)
+
+
+async def _set_tags(image_id: int, ids: list[int]) -> Change:
+    """Give the image these tags and no others."""
+    before = await history.slugs(image_id)
+    await ImageTag.filter(image_id=image_id).exclude(tag_id__in=ids).delete()
+    rows = [ImageTag(image_id=image_id, tag_id=id_) for id_ in ids]
+    await ImageTag.bulk_create(rows, ignore_conflicts=True)
+    return {"field": "tags", "before": before, "after": await history.slugs(image_id)}
 
 
 def _columns(
@@ -81,8 +96,16 @@ def _columns(
     if _is_given(changes.token, str):
         columns["sealed_token"] = seal(services, image.name, str(changes.token or ""))
     if _is_given(changes.token_name, str):
-        columns["source"] = {**image.source, "tokenName": changes.token_name}
+        columns["token_name"] = changes.token_name
     return columns, problems
+
+
+def _merged(before: Image, columns: dict[str, Any]) -> dict[str, Any]:
+    """The columns as the table has them: the token's name is a part of the source."""
+    if "token_name" not in columns:
+        return columns
+    rest = {column: value for column, value in columns.items() if column != "token_name"}
+    return rest | {"source": {**before.source, "tokenName": columns["token_name"]}}
 
 
 _API = {"token": "token", "token_name": "tokenName"}

@@ -3,35 +3,41 @@
 import difflib
 import re
 
-from engine.errors import FieldProblem, InvalidInput
+from engine.errors import FieldProblem
 from models import Tag, TagCategory
 from models.database import transaction
 
 # What people of an AI platform ask for first. Administrators add what they miss.
 FIRST = {
-    ("framework", "Framework"): (
+    ("framework", "Framework", "框架"): (
         "pytorch", "tensorflow", "jax", "mindspore", "paddlepaddle", "sklearn", "onnx", "triton",
     ),
-    ("task", "Task"): (
+    ("task", "Task", "任务"): (
         "training", "inference", "notebook", "fine-tuning", "vision", "nlp", "speech", "data",
     ),
-    ("language", "Language"): ("python", "cpp", "java", "go", "rust", "r", "julia"),
-    ("hardware", "Hardware"): ("cpu", "nvidia-gpu", "amd-gpu", "ascend-npu", "tpu"),
-    ("system", "System"): ("debian", "ubuntu", "alpine", "centos", "openeuler", "busybox"),
+    ("language", "Language", "语言"): ("python", "cpp", "java", "go", "rust", "r", "julia"),
+    ("hardware", "Hardware", "硬件"): ("cpu", "nvidia-gpu", "amd-gpu", "ascend-npu", "tpu"),
+    ("system", "System", "系统"): ("debian", "ubuntu", "alpine", "centos", "openeuler", "busybox"),
 }  # fmt: skip
-SLUG = re.compile(r"(?P<category>[a-z0-9][a-z0-9-]{0,62})/(?P<name>[a-z0-9][a-z0-9._+-]{0,62})")
+CATEGORY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+SLUG = re.compile(rf"(?P<category>{CATEGORY.pattern})/(?P<name>[a-z0-9][a-z0-9._+-]{{0,62}})")
 
 
 async def seed() -> None:
     """Give a new installation its first categories. Changes nothing where there are any."""
 
     async def write() -> None:
-        for (name, title), names in FIRST.items():
-            category = await TagCategory.create(name=name, title=title)
+        for (name, title, chinese), names in FIRST.items():
+            category = await TagCategory.create(name=name, title=title, title_chinese=chinese)
             await Tag.bulk_create(Tag(category_id=category.id, name=name) for name in names)
 
     if not await TagCategory.exists():
         await transaction(write)
+    for name, title, chinese in FIRST:
+        # Installations from before there were Chinese titles; a title of their own stays alone.
+        await TagCategory.filter(name=name, title=title, title_chinese=None).update(
+            title_chinese=chinese
+        )
 
 
 async def resolve(slugs: tuple[str, ...]) -> tuple[list[int], list[FieldProblem]]:
@@ -41,30 +47,6 @@ async def resolve(slugs: tuple[str, ...]) -> tuple[list[int], list[FieldProblem]
         FieldProblem("tags", _unknown(slug, list(known))) for slug in slugs if slug not in known
     ]
     return [known[slug] for slug in dict.fromkeys(slugs) if slug in known], problems
-
-
-async def create(slug: str, title: str | None) -> Tag:
-    """Make a tag, and its category when that is new. One that there is already stays as it is.
-
-    Raises InvalidInput.
-    """
-    parts = SLUG.fullmatch(slug)
-    if parts is None:
-        message = (
-            "It must be `category/name`, of lower-case letters, digits and hyphens; the name may "
-            "also hold `.`, `_` and `+`."
-        )
-        raise InvalidInput([FieldProblem("slug", message)])
-
-    async def write() -> Tag:
-        name = parts["category"]
-        defaults = {"title": title or name.capitalize()}
-        category, _ = await TagCategory.get_or_create(defaults, name=name)
-        tag, _ = await Tag.get_or_create(category_id=category.id, name=parts["name"])
-        tag.category = category
-        return tag
-
-    return await transaction(write)
 
 
 def slug_of(tag: Tag) -> str:

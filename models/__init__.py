@@ -1,13 +1,16 @@
 """What is on record. Tortoise models; each change of a build's state is one conditional UPDATE."""
 
 from models.build import RUNNING, Build, BuildStep, LogChunk
+from models.edit import Change, ImageEdit
 from models.image import Image, ImageTag, Tag, TagCategory
 
 __all__ = [
     "RUNNING",
     "Build",
     "BuildStep",
+    "Change",
     "Image",
+    "ImageEdit",
     "ImageTag",
     "LogChunk",
     "Tag",

@@ -68,7 +68,8 @@ class TagCategory(Model):
 
     id = fields.IntField(primary_key=True)
     name = fields.CharField(max_length=64, unique=True)
-    title = fields.CharField(max_length=128)
+    title = fields.CharField(max_length=128)  # in English
+    title_chinese = fields.CharField(max_length=128, null=True)
 
     class Meta:
         """Categories are shown in the order in which they were made."""

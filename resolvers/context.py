@@ -15,10 +15,12 @@ class RequestContext(Context):
     services: Services
 
 
-def context_of(services: Services, viewer: Viewer, base_url: str) -> RequestContext:
+def context_of(
+    services: Services, viewer: Viewer, base_url: str, *, chinese: bool = False
+) -> RequestContext:
     """The context of a request by `viewer`, whose client reaches the service at `base_url`."""
-    reads = DatabaseReads(viewer, services.logs, base_url)
-    return RequestContext(viewer=viewer, reads=reads, services=services)
+    reads = DatabaseReads(viewer, services, base_url)
+    return RequestContext(viewer=viewer, reads=reads, services=services, chinese=chinese)
 
 
 def services_of(info: Info) -> Services:

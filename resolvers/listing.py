@@ -1,18 +1,19 @@
 """The list of images: what it holds under a filter, in an order, a page at a time."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tortoise.expressions import Q, Subquery
-from tortoise.functions import Coalesce, Count
+from tortoise.functions import Count
 from tortoise.queryset import QuerySet
 
 from engine.tags import slug_of
 from models import Image, ImageTag, Tag, TagCategory
 from resolvers.access import visible
 from schema.context import Viewer
-from schema.cursor import Cursor
+from schema.cursor import Cursor, InvalidCursor
 from schema.enums import Direction, ImageOrderField
 from schema.inputs import ImageFilter, ImageOrder
 from schema.page import Page
@@ -20,17 +21,13 @@ from schema.tag import Tag as TagNoun
 from schema.tag import TagCategory as CategoryNoun
 from schema.tag import TagFacet, TagFacetValue
 
-MOST = 100  # images of one page
-
 NEWEST = ImageOrder(field=ImageOrderField.CREATED_AT, direction=Direction.DESC)
 
-# An image that is not built yet has no size, and comes before the smallest.
-_NO_SIZE = -1
 _COLUMN = {
     ImageOrderField.CREATED_AT: "created_at",
     ImageOrderField.UPDATED_AT: "updated_at",
     ImageOrderField.NAME: "name",
-    ImageOrderField.SIZE: "known_size",
+    ImageOrderField.SIZE: "size",
 }
 
 
@@ -38,23 +35,58 @@ async def page(
     viewer: Viewer, first: int, after: str | None, filter_: ImageFilter | None, order: ImageOrder
 ) -> Page[Image]:
     """A page of what the viewer may see. Raises InvalidCursor."""
-    column = _COLUMN[order.field]
     name = f"{order.field.value}.{order.direction.value}"
-    descending = order.direction is Direction.DESC
+    place = Cursor.decode(after, name) if after else None
+    column = _COLUMN[order.field]
     rows = await matching(viewer, filter_)
-    if column == "known_size":
-        rows = rows.annotate(known_size=Coalesce("size", _NO_SIZE))
-    if after:
-        rows = rows.filter(_behind(Cursor.decode(after, name), column, descending))
-    sign = "-" if descending else ""
-    most = max(0, min(first, MOST))
-    found = await rows.order_by(f"{sign}{column}", f"{sign}id").limit(most + 1)
+    found: list[Image] = []
+    for stretch in stretches(order, place):
+        sorted_rows = rows.filter(stretch.condition).order_by(*stretch.order_by)
+        found += await sorted_rows.limit(first + 1 - len(found))
+        if len(found) > first:
+            break
     return Page(
-        rows=found[:most],
+        rows=found[:first],
         cursor=lambda row: Cursor(name, _value(row, column), row.id).encode(),
-        has_next=len(found) > most,
+        has_next=len(found) > first,
         has_previous=after is not None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the list that one index holds in order."""
+
+    condition: Q
+    order_by: tuple[str, ...]
+
+
+def stretches(order: ImageOrder, place: Cursor | None) -> list[Stretch]:
+    """The parts of the list behind a place, or of all of it, in their order. Raises InvalidCursor.
+
+    Databases disagree on where rows without a value come, and no index serves a value that stands
+    in for it. So images without a size, which are not built yet, are a stretch of their own: they
+    come before the smallest.
+    """
+    column, descending = _COLUMN[order.field], order.direction is Direction.DESC
+    sign = "-" if descending else ""
+    valued = Stretch(Q(size__isnull=False), (f"{sign}{column}", f"{sign}id"))
+    if column != "size":
+        valued = Stretch(Q(), valued.order_by)
+        if place is not None and place.value is None:
+            raise InvalidCursor
+    if place is not None and place.value is not None:
+        valued = Stretch(valued.condition & _behind(place, column, descending), valued.order_by)
+    if column != "size":
+        return [valued]
+    empty = Stretch(Q(size__isnull=True), (f"{sign}id",))
+    if place is None:
+        return [valued, empty] if descending else [empty, valued]
+    if place.value is not None:
+        return [valued, empty] if descending else [valued]
+    further = Q(id__lt=place.id) if descending else Q(id__gt=place.id)
+    empty = Stretch(empty.condition & further, empty.order_by)
+    return [empty] if descending else [empty, valued]
 
 
 async def count(viewer: Viewer, filter_: ImageFilter | None) -> int:
@@ -149,11 +181,16 @@ async def _counts(
     return {row["tag_id"]: row["images"] for row in counted}
 
 
-def _behind(cursor: Cursor, column: str, descending: bool) -> Q:
-    """What comes behind a cursor: by the column, then by id where its values are equal."""
-    value = _stored(cursor.value, column)
+def _behind(place: Cursor, column: str, descending: bool) -> Q:
+    """What comes behind a place: by the column, then by id where its values are equal.
+
+    The first condition alone bounds the walk along the index.
+    """
+    value = _stored(place.value, column)
     way = "lt" if descending else "gt"
-    return Q(**{f"{column}__{way}": value}) | Q(**{column: value, f"id__{way}": cursor.id})
+    conditions: dict[str, Any] = {f"{column}__{way}e": value}
+    beyond: dict[str, Any] = {f"{column}__{way}": value, f"id__{way}": place.id}
+    return Q(**conditions) & Q(**beyond, join_type=Q.OR)
 
 
 def _value(row: Image, column: str) -> str | int | None:
@@ -162,6 +199,17 @@ def _value(row: Image, column: str) -> str | int | None:
 
 
 def _stored(value: str | int | None, column: str) -> Any:
-    if column.endswith("_at"):
-        return datetime.fromisoformat(str(value))
-    return value
+    """The value of a cursor as the database compares it. Raises InvalidCursor."""
+    if column == "size" or not isinstance(value, str):
+        if column == "size" and isinstance(value, int):
+            return value
+        raise InvalidCursor
+    if column == "name":
+        return value
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise InvalidCursor from None
+    if time.tzinfo is None:
+        raise InvalidCursor
+    return time

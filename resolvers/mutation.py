@@ -4,10 +4,10 @@ from typing import Annotated
 
 import strawberry
 
-from engine import builds, editing, existing, rebuilding, tags
-from engine.errors import Forbidden
+from engine import builds, editing, existing, rebuilding
 from resolvers import creating, find
 from resolvers.context import services_of, viewer_of
+from resolvers.tag_mutation import TagMutation
 from schema import results
 from schema.build import Build
 from schema.context import Info
@@ -22,17 +22,9 @@ from schema.create_inputs import (
 from schema.field import field
 from schema.image import Image
 from schema.inputs import REBUILD_NEWEST, RebuildImageInput, UpdateImageInput
-from schema.tag import Tag
 
 ImageId = Annotated[strawberry.ID, strawberry.argument(description="The image's id.")]
 BuildId = Annotated[strawberry.ID, strawberry.argument(description="The build's id.")]
-Slug = Annotated[
-    str, strawberry.argument(description="`category/name`; the category is made when it is new.")
-]
-CategoryTitle = Annotated[
-    str | None,
-    strawberry.argument(description="The category's name for people, when it is new."),
-]
 
 
 # The API calls every mutation's input `input`, which Python has a function for.
@@ -42,7 +34,7 @@ Given = strawberry.argument(description="What to make, and what to call it.")
 
 
 @strawberry.type(description="What is changed. Each mutation answers with a payload or an error.")
-class Mutation:
+class Mutation(TagMutation):
     """The root of mutations."""
 
     @field("Makes an image from a Dockerfile in a git repository.")
@@ -103,7 +95,7 @@ class Mutation:
             token_name=input.token_name,
             token=input.token,
         )
-        row = await editing.update(services_of(info), image, changes)
+        row = await editing.update(services_of(info), image, changes, viewer_of(info).name)
         return results.UpdateImagePayload(image=Image.of(row))
 
     @field("Looks whether the registry's tag still is what is on record, and marks the image.")
@@ -146,12 +138,3 @@ class Mutation:
         build = await find.build_to_change(viewer_of(info), id)
         row = await builds.cancel(services_of(info), build.id)
         return results.CancelBuildPayload(build=Build.of(row))
-
-    @field("Administrators only.")
-    async def create_tag(
-        self, info: Info, slug: Slug, category_title: CategoryTitle = strawberry.UNSET
-    ) -> results.CreateTagResult:
-        """A tag that there is already is returned as it is."""
-        if not viewer_of(info).admin:
-            raise Forbidden("Only administrators make tags. Ask one of them.")
-        return results.CreateTagPayload(tag=Tag.of(await tags.create(slug, category_title or None)))

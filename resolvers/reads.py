@@ -7,7 +7,8 @@ from strawberry.dataloader import DataLoader
 from tortoise.functions import Count, Max
 
 import models
-from engine.logs.reader import LogReader
+from engine.errors import NotFound
+from engine.services import Services
 from resolvers import listing
 from resolvers.access import may_change
 from schema.context import Viewer
@@ -15,15 +16,15 @@ from schema.cursor import Cursor
 from schema.image import Image
 from schema.inputs import ImageFilter
 from schema.log import BuildLogChunk, BuildLogPage
-from schema.page import Page
+from schema.page import Page, size_of
 from schema.tag import TagFacet
 
 V = TypeVar("V")
 
-MOST_BUILDS = 100  # of one page
 MOST_LINES = 10_000  # of one page
 
 _BUILD_ORDER = "build.number"
+_EDIT_ORDER = "edit.id"
 
 
 class DatabaseReads:
@@ -33,9 +34,10 @@ class DatabaseReads:
     must find what is on record then.
     """
 
-    def __init__(self, viewer: Viewer, logs: LogReader, base_url: str) -> None:
+    def __init__(self, viewer: Viewer, services: Services, base_url: str) -> None:
         self._viewer = viewer
-        self._logs = logs
+        self._settings = services.settings
+        self._logs = services.logs
         self._base_url = base_url
         self._image_tags = _loader(_load_image_tags)
         self._category_tags = _loader(_load_category_tags)
@@ -73,7 +75,7 @@ class DatabaseReads:
         self, image: models.Image, first: int, after: str | None
     ) -> Page[models.Build]:
         """The image's builds, newest first. Raises InvalidCursor."""
-        most = max(0, min(first, MOST_BUILDS))
+        most = size_of(first, self._settings.page_size)
         rows = models.Build.filter(image_id=image.id)
         if after:
             rows = rows.filter(number__lt=Cursor.decode(after, _BUILD_ORDER).value)
@@ -81,6 +83,22 @@ class DatabaseReads:
         return Page(
             rows=found[:most],
             cursor=lambda row: Cursor(_BUILD_ORDER, row.number, row.id).encode(),
+            has_next=len(found) > most,
+            has_previous=after is not None,
+        )
+
+    async def image_edits(
+        self, image: models.Image, first: int, after: str | None
+    ) -> Page[models.ImageEdit]:
+        """The image's edits, newest first. Raises InvalidCursor."""
+        most = size_of(first, self._settings.page_size)
+        rows = models.ImageEdit.filter(image_id=image.id)
+        if after:
+            rows = rows.filter(id__lt=Cursor.decode(after, _EDIT_ORDER).id)
+        found = await rows.order_by("-id").limit(most + 1)
+        return Page(
+            rows=found[:most],
+            cursor=lambda row: Cursor(_EDIT_ORDER, None, row.id).encode(),
             has_next=len(found) > most,
             has_previous=after is not None,
         )
@@ -99,7 +117,10 @@ class DatabaseReads:
 
     async def image_of(self, build: models.Build) -> Image:
         """The image that a build belongs to."""
-        return Image.of(await self._images.load(build.image_id))
+        row = await self._images.load(build.image_id)
+        if row is None:
+            raise NotFound("The image was deleted a moment ago.")
+        return Image.of(row)
 
     async def build_steps(self, build: models.Build) -> list[models.BuildStep]:
         """The build's steps by index."""
@@ -163,8 +184,9 @@ async def _load_builds(ids: list[int]) -> dict[int, models.Build | None]:
     return {id_: found.get(id_) for id_ in ids}
 
 
-async def _load_images(ids: list[int]) -> dict[int, models.Image]:
-    return {row.id: row for row in await models.Image.filter(id__in=ids)}
+async def _load_images(ids: list[int]) -> dict[int, models.Image | None]:
+    found = {row.id: row for row in await models.Image.filter(id__in=ids)}
+    return {id_: found.get(id_) for id_ in ids}
 
 
 async def _load_latest_builds(ids: list[int]) -> dict[int, models.Build | None]:

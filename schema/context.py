@@ -34,6 +34,7 @@ class Context:
 
     viewer: Viewer
     reads: Reads
+    chinese: bool = False  # whether the client prefers Chinese to English
 
 
 Info = strawberry.Info[Context, None]
@@ -64,6 +65,11 @@ class Reads(Protocol):
         self, image: models.Image, first: int, after: str | None
     ) -> Page[models.Build]:
         """The image's builds, newest first. Raises InvalidCursor."""
+
+    async def image_edits(
+        self, image: models.Image, first: int, after: str | None
+    ) -> Page[models.ImageEdit]:
+        """The edits of the image's record, newest first. Raises InvalidCursor."""
 
     async def count_builds(self, image: models.Image) -> int:
         """How many builds the image has."""

@@ -12,6 +12,7 @@ from schema.build_connection import BuildConnection
 from schema.context import Info
 from schema.enums import ImageStatus, Origin, RegistryState, Visibility
 from schema.field import field
+from schema.image_edit import ImageEditConnection
 from schema.node import Node
 from schema.page import After, First
 from schema.registry import ImageDetails
@@ -123,6 +124,15 @@ class Image(Node):
         """The build with the highest number."""
         build = await info.context.reads.latest_build(self.row)
         return Build.of(build) if build else None
+
+    @field("Who changed the record, when and what, newest first; builds tell the rest.")
+    async def history(
+        self, info: Info, first: First = 20, after: After = strawberry.UNSET
+    ) -> ImageEditConnection:
+        """A page of the edits."""
+        reads = info.context.reads
+        page = await reads.image_edits(self.row, first, after or None)
+        return ImageEditConnection.of(page, values=await reads.can_edit(self.row))
 
     @field("Whether the viewer may change, rebuild and delete it.")
     async def viewer_can_edit(self, info: Info) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 import strawberry
+from graphql import GraphQLError
 
 Row = TypeVar("Row")
 
@@ -15,6 +16,20 @@ After = Annotated[
     str | None,
     strawberry.argument(description="Continue behind this cursor, which an earlier page returned."),
 ]
+
+
+class InvalidPageSize(GraphQLError):
+    """More at once than a page holds, or fewer than nothing."""
+
+    def __init__(self, first: int, most: int) -> None:
+        super().__init__(f"`first` is {first}; it must be between 0 and {most}. Page with `after`.")
+
+
+def size_of(first: int, most: int) -> int:
+    """How many entries a page is to have. Raises InvalidPageSize."""
+    if not 0 <= first <= most:
+        raise InvalidPageSize(first, most)
+    return first
 
 
 @dataclass(frozen=True, slots=True)

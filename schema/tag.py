@@ -15,12 +15,17 @@ class TagCategory:
 
     row: strawberry.Private[models.TagCategory]
     name: str = strawberry.field(description="The first part of its tags' slugs.")
-    title: str = strawberry.field(description="The name as people read it.")
 
     @classmethod
     def of(cls, row: models.TagCategory) -> Self:
         """The category of this row."""
-        return cls(row=row, name=row.name, title=row.title)
+        return cls(row=row, name=row.name)
+
+    @field("The name as people read it: in English or Chinese, by the request's `Accept-Language`.")
+    def title(self, info: Info) -> str:
+        """The English one where there is no Chinese one."""
+        chinese = self.row.title_chinese if info.context.chinese else None
+        return chinese or self.row.title
 
     @field("The category's tags by name.")
     async def tags(self, info: Info) -> list["Tag"]:

@@ -12,6 +12,7 @@ from resolvers.context import RequestContext, context_of
 from resolvers.schema import schema
 from server.authentication import viewer
 from server.cross_site import refusal
+from server.language import prefers_chinese
 
 # Seconds between two signs of life of a connection on which nothing happens.
 ALIVE = 15
@@ -41,7 +42,8 @@ class Endpoint(GraphQL[RequestContext, None]):
     ) -> RequestContext:
         """What resolvers work with."""
         services: Services = request.app.state.services
-        return context_of(services, viewer(request), _http(request))
+        chinese = prefers_chinese(request.headers.get("accept-language", ""))
+        return context_of(services, viewer(request), _http(request), chinese=chinese)
 
 
 def _http(connection: Request | WebSocket) -> str:

@@ -111,6 +111,12 @@ class Memory:
             has_previous=place > 0,
         )
 
+    async def image_edits(
+        self, image: models.Image, first: int, after: str | None
+    ) -> Page[models.ImageEdit]:
+        self.asked.append(f"image_edits {first} {after}")
+        return Page([], lambda row: str(row.id), has_next=False, has_previous=False)
+
     async def count_builds(self, image: models.Image) -> int:
         self.asked.append("count_builds")
         return len(self.builds)
