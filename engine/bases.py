@@ -8,7 +8,7 @@ different digests under one tag take turns.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine import dockerfile
 from engine.errors import BuildFailed
@@ -39,7 +39,7 @@ async def resolve(job: Job) -> list[Base]:
     text = job.build.dockerfile or ""
     names = list(dict.fromkeys(use.reference for use in dockerfile.bases(text)))
     if job.build.pinned:
-        found = _recorded(job, names)
+        found = await _recorded(job, names)
     else:
         found = [await _resolve(job, name) for name in names]
     rows = [{"reference": base.named, "digest": base.digest} for base in found]
@@ -73,10 +73,34 @@ async def _bring(job: Job, base: Base, digest: str) -> None:
         await docker.tag(exact, repository, reference.tag)
 
 
-def _recorded(job: Job, names: list[str]) -> list[Base]:
-    """A build that is made again takes the digests of its record."""
+async def _recorded(job: Job, names: list[str]) -> list[Base]:
+    """A build that is made again takes the digests of its record. Raises BuildFailed."""
     digests = {row["reference"]: row["digest"] for row in job.build.bases}
-    return [Base(name, _parse(name), digests.get(name)) for name in names]
+    found = [
+        # A build that failed early may have got no further than its context.
+        Base(name, _parse(name), digests[name]) if name in digests else await _resolve(job, name)
+        for name in names
+    ]
+    for base in found:
+        if base.digest:
+            await _require(job, base, base.digest)
+    return found
+
+
+async def _require(job: Job, base: Base, digest: str) -> None:
+    """Have the registry confirm a digest: what one engine still has, the next may not."""
+    try:
+        await _digest(job, replace(base.reference, tag=None, digest=digest))
+    except RegistryNotFound as error:
+        message = (
+            f"The registry no longer has the base image {base.named} as it was, {digest}, so this "
+            "record cannot be built again exactly. Build it with today's base: `pinned: false`."
+        )
+        raise BuildFailed(FailureCode.BASE_NOT_FOUND, message) from error
+    except RegistryError as error:
+        exact = f"{base.reference.registry}/{base.reference.repository}@{digest}"
+        if await job.services.docker.image(exact) is None:
+            raise _failure(base.named, error) from error
 
 
 async def _resolve(job: Job, name: str) -> Base:
@@ -93,7 +117,7 @@ async def _resolve(job: Job, name: str) -> Base:
 
 
 async def _digest(job: Job, reference: Reference) -> str:
-    version = reference.tag or "latest"
+    version = reference.digest or reference.tag or "latest"
     if reference.registry == job.services.settings.registry:
         return (await job.services.registry.resolve(reference.repository, version)).digest
     async with Registry(reference.registry, None, insecure=None) as registry:

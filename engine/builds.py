@@ -11,6 +11,7 @@ from engine.clock import now
 from engine.logs.reader import archive
 from engine.logs.writer import LogWriter
 from engine.services import Services
+from engine.work_folders import abandoned, remove
 from models import RUNNING, Build, BuildStep, Image
 from models.database import transaction
 from models.enums import FINAL, BuildStatus, FailureCode, ImageStatus, StepStatus
@@ -43,11 +44,17 @@ async def claim(services: Services, build_id: int) -> Build | None:
 
 
 async def follow(services: Services, build: Build) -> None:
-    """Let the image follow its build, and everybody know."""
-    status = _IMAGE_STATUS.get(build.status, ImageStatus.BUILDING)
-    newest = await Build.filter(image_id=build.image_id).order_by("-number").first()
-    if newest and newest.id == build.id:
-        await Image.filter(id=build.image_id).update(status=status, updated_at=now())
+    """Let the image follow its newest build, and everybody know."""
+
+    async def write() -> None:
+        image = Image.filter(id=build.image_id)
+        # Written before the build is read: of two who follow at once, the second sees it all.
+        await image.update(updated_at=now())
+        newest = await Build.filter(image_id=build.image_id).order_by("-number").first()
+        if newest:
+            await image.update(status=_IMAGE_STATUS.get(newest.status, ImageStatus.BUILDING))
+
+    await transaction(write)
     publish(services, build)
 
 
@@ -169,8 +176,10 @@ async def sweep(services: Services) -> None:
         await _take_back(services, build)
     for id_ in await _forgotten(services):
         await services.queue.send(id_)
-    for build in await Build.filter(status__in=FINAL, log_key=None, log_lines__gt=0).limit(SWEEP):
-        await archive(build, services.blobs)
+    for build in await Build.filter(status__in=FINAL, log_key=None).limit(SWEEP):
+        await _over(services, build)
+    for folder in await abandoned(services):
+        await asyncio.to_thread(remove, folder)
 
 
 async def _forgotten(services: Services) -> list[int]:
@@ -190,12 +199,17 @@ async def _take_back(services: Services, build: Build) -> None:
     if build.status is BuildStatus.CANCELING:
         await canceled(services, build)
         return
-    lost = f"The worker {build.worker} was lost"
-    last = build.attempt >= services.settings.build_attempts
+    most = services.settings.build_attempts
+    message = (
+        f"The worker {build.worker} was lost in the middle of the build. "
+        "Ask an administrator to look at its log."
+    )
+    last = build.attempt >= most
     async with open_log(services, build) as log:
-        await log.say(f"{lost}; " + ("giving up." if last else "the build starts again."))
+        await log.say(f"{FailureCode.WORKER_LOST}: {message}")
+        if not last:
+            await log.say(f"This was try {build.attempt} of {most}; the build starts again.")
     if last:
-        message = f"{lost} at try {build.attempt}. Ask an administrator to look at its log."
         await fail(services, build, FailureCode.WORKER_LOST, message, None)
     else:
         await give_back(services, build)

@@ -8,7 +8,16 @@ from engine.services import Services
 from models import Build, Image
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Pushing:
+    """How far a try has come with the registry: what would have to be undone."""
+
+    image_id: str
+    replaced: str | None  # the digest that the tag had before
+    digest: str | None = None  # the one that was pushed, once the engine has named it
+
+
+@dataclass(slots=True)
 class Job:
     """A claimed build with all that its pipeline works with."""
 
@@ -16,7 +25,8 @@ class Job:
     build: Build
     image: Image
     log: LogWriter
-    folder: Path  # for this try alone; removed afterwards
+    folder: Path  # for this try alone; removed before its end is recorded
+    pushing: Pushing | None = None
 
     async def say(self, text: str) -> None:
         """Tell the reader of the log what happens."""

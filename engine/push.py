@@ -1,4 +1,4 @@
-"""Pushing an image, reading it back, and taking it away again."""
+"""Pushing an image and reading it back from the registry."""
 
 import asyncio
 import contextlib
@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 from engine import builds
 from engine.errors import BuildFailed
-from engine.job import Job
+from engine.job import Job, Pushing
 from engine.locks import Locks
 from engine.logs.writer import ClaimLost
-from engine.registry import RegistryError, RegistryNotFound
+from engine.registry import RegistryDenied, RegistryError, RegistryNotFound
 from engine.sizes import format_bytes
-from models import Image
 from models.enums import Blame, BuildStatus, FailureCode
-
-PUSH_TRIES = 3
 
 # An engine pushes by name: two builds of one name must not find each other's image under it.
 _names = Locks()
+
+
+class PushGivenUp(BuildFailed):
+    """The registry failed at every try; building again would not help it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,55 +29,37 @@ class Result:
     digest: str
     size: int
     platform: str
-    replaced: str | None  # the digest that the tag had before
 
 
 async def push(job: Job, image_id: str) -> Result:
     """Push the image under its name and read back what the registry has. Raises BuildFailed."""
     if not await builds.advance(job.services, job.build, BuildStatus.PUSHING):
         raise ClaimLost
-    replaced = await current_digest(job)
+    pushing = job.pushing = Pushing(image_id, await _before(job))
     async with _named(job, image_id):
         await job.say(f"Pushing {job.image.reference}.")
-        digest = await _push_again_and_again(job)
-    try:
-        image = await job.services.registry.image(job.image.repository, digest)
-    except RegistryError as error:
-        raise BuildFailed(FailureCode.REGISTRY_UNREACHABLE, error.message) from error
-    await job.say(f"The registry has {digest}, {format_bytes(image.size)} compressed.")
-    return Result(digest, image.size, str(image.platform), replaced)
-
-
-async def withdraw(job: Job, result: Result) -> None:
-    """Undo a push that a cancel overtook: the tag points to what it did before, or to nothing."""
-    registry, image = job.services.registry, job.image
-    if await current_digest(job) != result.digest or result.replaced == result.digest:
-        return
-    with contextlib.suppress(RegistryError):
-        if result.replaced:
-            before = await registry.document(image.repository, result.replaced)
-            await registry.put_manifest(
-                image.repository, image.registry_tag, before.media_type, before.body
-            )
-        elif not await _is_anothers(job, result.digest):
-            # Registries remove a manifest with all of its tags, not one tag alone.
-            await registry.delete_manifest(image.repository, result.digest)
-
-
-async def _is_anothers(job: Job, digest: str) -> bool:
-    same = Image.filter(repository=job.image.repository, digest=digest)
-    return await same.exclude(id=job.image.id).exists()
+        result = await _push_again_and_again(job, pushing)
+    await job.say(f"The registry has {result.digest}, {format_bytes(result.size)} compressed.")
+    return result
 
 
 async def current_digest(job: Job) -> str | None:
-    """What the image's tag points to in the registry now; None when it is not there."""
+    """What the image's tag points to in the registry now; None when it is not there.
+
+    Raises RegistryError.
+    """
     try:
         found = await job.services.registry.resolve(job.image.repository, job.image.registry_tag)
     except RegistryNotFound:
         return None
+    return found.digest
+
+
+async def _before(job: Job) -> str | None:
+    try:
+        return await current_digest(job)
     except RegistryError:
         return None  # the push itself will say what is wrong with the registry
-    return found.digest
 
 
 @contextlib.asynccontextmanager
@@ -89,27 +72,46 @@ async def _named(job: Job, image_id: str) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            # By name, this removes the name alone.
-            await asyncio.shield(docker.remove_image(name, force=False, noprune=True))
+            with contextlib.suppress(BuildFailed):  # an engine that is gone; the push has said so
+                # By name, this removes the name alone.
+                await asyncio.shield(docker.remove_image(name, force=False, noprune=True))
 
 
-async def _push_again_and_again(job: Job) -> str:
-    """A push that fails by the system's fault is tried again; nothing is built again for it."""
-    pause = job.services.settings.retry_seconds
-    for attempt in range(1, PUSH_TRIES + 1):
+async def _push_again_and_again(job: Job, pushing: Pushing) -> Result:
+    """A push that fails by the registry's fault is tried again; nothing is built again for it."""
+    settings = job.services.settings
+    pause = settings.retry_seconds
+    for attempt in range(1, settings.build_attempts + 1):
         try:
-            return await _push_once(job)
+            return await _push_once(job, pushing)
         except BuildFailed as failure:
-            if failure.blame is Blame.USER or attempt == PUSH_TRIES:
+            if failure.blame is Blame.USER or failure.code is FailureCode.ENGINE_UNREACHABLE:
                 raise
-            await job.say(f"{failure.message} Pushing again in {pause:g} seconds.")
-            await asyncio.sleep(pause)
-            pause *= 2
+            if attempt == settings.build_attempts:
+                raise _given_up(failure, attempt) from failure
+            await job.say(f"{failure.code}: {failure.message}")
+            tries = f"push {attempt} of {settings.build_attempts}"
+            await job.say(f"This was {tries}; the next one follows in {pause:g} seconds.")
+        await asyncio.sleep(pause)
+        pause *= 2
     raise AssertionError("the last try either returns or raises")
 
 
-async def _push_once(job: Job) -> str:
-    host = f"{job.image.registry}/{job.image.repository}"
-    return await job.services.docker.push(
-        host, job.image.registry_tag, job.services.credentials, job.say
+async def _push_once(job: Job, pushing: Pushing) -> Result:
+    image, services = job.image, job.services
+    pushing.digest = await services.docker.push(
+        f"{image.registry}/{image.repository}", image.registry_tag, services.credentials, job.say
     )
+    try:
+        found = await services.registry.image(image.repository, pushing.digest)
+    except RegistryDenied as error:
+        raise BuildFailed(FailureCode.PUSH_DENIED, error.message) from error
+    except RegistryError as error:
+        raise BuildFailed(FailureCode.REGISTRY_UNREACHABLE, error.message) from error
+    return Result(pushing.digest, found.size, str(found.platform))
+
+
+def _given_up(failure: BuildFailed, tries: int) -> PushGivenUp:
+    again = "Start the build again once the registry takes images; it need not be built anew."
+    times = f"It was tried {tries} times. " if tries > 1 else ""
+    return PushGivenUp(failure.code, f"{failure.message} {times}{again}")

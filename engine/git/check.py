@@ -9,6 +9,7 @@ import asyncio
 from engine.errors import BuildFailed, FieldProblem
 from engine.git.address import AddressRefused
 from engine.git.listing import Listing, list_commit
+from engine.git.pointed import with_place
 from engine.git.policy import GitPolicy
 from engine.git.repository import open_repository
 from engine.git.request import GitRequest
@@ -24,7 +25,9 @@ async def check(request: GitRequest, policy: GitPolicy) -> list[FieldProblem]:
             target = found.target(request.ref)
             if found.remote.filters and not problems:
                 listing = await list_commit(found.git, found.remote, target, found.refs)
-                problems += _contents(request, listing)
+                place = found.place(request.ref)
+                completed = with_place(request, place, listing.files.__contains__)
+                problems += _contents(completed, listing)
     except TimeoutError:
         pass
     except AddressRefused as refused:

@@ -38,6 +38,7 @@ async def _fetch(request: GitRequest, policy: GitPolicy, into: Path, say: Say) -
         await say(f"Fetching the {target.kind} {target.shown} of {repository.remote.url}.")
         unpacked = await repository.unpack(target, into, say)
         await fetch_submodules(Level(request, repository, unpacked, into), say)
+        place = repository.place(request.ref)
     commit, manifest = unpacked.commit, unpacked.manifest
     await say(f"Commit {commit.sha}: {manifest.files:,} files, {manifest.size / 1e6:,.1f} MB.")
-    return GitFetch(commit, target.kind, target.name, manifest.files, manifest.size)
+    return GitFetch(commit, target.kind, target.name, manifest.files, manifest.size, place)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.git.address import GitAddress, parse_address
+from engine.git.address import GitAddress, parse_address, split_tail
 from engine.git.checkout import check_out, describe
 from engine.git.credentials import Credentials
 from engine.git.failures import unreachable
@@ -42,6 +42,13 @@ class Repository:
     def target(self, ref: str) -> Target:
         """What to fetch for a name. Raises BuildFailed GIT_REF_NOT_FOUND."""
         return choose(ref, self.address, self.refs)
+
+    def place(self, ref: str) -> str:
+        """The path within the repository that the address points at; empty for all of it."""
+        if not self.address.tail:
+            return ""
+        known = [*self.refs.names, ref] if ref else self.refs.names
+        return split_tail(self.address.tail, known)[1]
 
     async def unpack(self, target: Target, into: Path, say: Say) -> Unpacked:
         """Fetch the target's commit and write its files, once they are known to fit the limits."""

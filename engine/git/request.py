@@ -30,10 +30,14 @@ class GitCommit:
 
 @dataclass(frozen=True, slots=True)
 class GitFetch:
-    """What was fetched: `ref` is the full name of a branch or tag, or a commit's id."""
+    """What was fetched: `ref` is the full name of a branch or tag, or a commit's id.
+
+    `place` is the path within the repository that the address points at; empty for all of it.
+    """
 
     commit: GitCommit
     kind: RefKind
     ref: str
     files: int
     size: int
+    place: str = ""

@@ -3,14 +3,16 @@
 Read after a cursor; at the end, wait for a notification; read again.
 """
 
+import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.blobs import Blobs
 from engine.errors import NotFound
 from engine.logs.archive import Archive, ArchiveWriter, Chunk, key_of
+from engine.logs.joining import joined
 from engine.notify import Notifier
 from models import Build, LogChunk
 from models.database import transaction
@@ -109,8 +111,8 @@ class LogReader:
                 yield chunk
             return
         while rows := await _rows(build.id, after):
-            for row in rows:
-                yield Chunk(row.first_line, row.last_line, row.step, row.time, row.text)
+            for chunk in _chunks(rows):
+                yield chunk
             after = rows[-1].last_line
 
     async def _archive(self, key: str) -> Archive:
@@ -129,10 +131,10 @@ async def archive(build: Build, blobs: Blobs) -> None:
             writer = ArchiveWriter(file)
             after = 0
             while rows := await _rows(build.id, after):
-                for row in rows:
-                    writer.add(Chunk(row.first_line, row.last_line, row.step, row.time, row.text))
+                # Compressing takes long enough for everybody else on the loop to notice.
+                await asyncio.to_thread(writer.add, _chunks(rows))
                 after = rows[-1].last_line
-            writer.close()
+            await asyncio.to_thread(writer.close)
         if after != build.log_lines:
             return  # somebody else archived it just now, and the rows are gone
         await blobs.put_file(key_of(build.id), path)
@@ -149,6 +151,10 @@ async def archive(build: Build, blobs: Blobs) -> None:
 async def _rows(build_id: int, after: int) -> list[LogChunk]:
     rows = LogChunk.filter(build_id=build_id, last_line__gt=after)
     return await rows.order_by("last_line").limit(BATCH)
+
+
+def _chunks(rows: Iterable[LogChunk]) -> Iterator[Chunk]:
+    return joined(Chunk(r.first_line, r.last_line, r.step, r.time, r.text) for r in rows)
 
 
 async def _build(build_id: int) -> Build:

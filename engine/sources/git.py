@@ -4,15 +4,18 @@ import asyncio
 import shutil
 from pathlib import Path
 
+from engine.errors import BuildFailed
 from engine.git.check import check
 from engine.git.fetch import fetch as fetch_commit
+from engine.git.pointed import with_place
 from engine.git.request import GitCommit, GitRequest
 from engine.git.tree import context_directory, find_dockerfile
 from engine.images import Making
 from engine.job import Job
+from engine.sealing import SealBroken
 from engine.services import Services
 from engine.sources import Fetched
-from models.enums import Origin
+from models.enums import FailureCode, Origin
 
 OUTSIDE = ".darkroom.Dockerfile"
 
@@ -57,22 +60,34 @@ async def fetch(job: Job) -> Fetched:
     source, services = job.image.source, job.services
     tree = job.folder / "tree"
     await asyncio.to_thread(tree.mkdir)
-    sealed = job.image.sealed_token
     request = GitRequest(
         url=source["url"],
         ref=source["ref"],
         token_name=source["tokenName"],
-        token=services.sealer.open(sealed, about(job.image.name)) if sealed else None,
+        token=_token(job),
         dockerfile_path=source["dockerfilePath"],
         context_path=source["contextPath"],
     )
     found = await fetch_commit(request, services.git_policy, tree, job.say)
+    if found.place:
+        await job.say(f"The address points at {found.place} in the repository.")
+    request = with_place(request, found.place, lambda path: (tree / path).is_file())
     directory = await asyncio.to_thread(context_directory, tree, request.context_path)
     dockerfile = await asyncio.to_thread(find_dockerfile, tree, directory, request.dockerfile_path)
     if dockerfile.remark:
         await job.say(dockerfile.remark)
     path = await asyncio.to_thread(_within, directory, dockerfile.path)
     return Fetched(directory, path, commit=_record_of(found.commit))
+
+
+def _token(job: Job) -> str | None:
+    sealed = job.image.sealed_token
+    if not sealed:
+        return None
+    try:
+        return job.services.sealer.open(sealed, about(job.image.name))
+    except SealBroken as broken:
+        raise BuildFailed(FailureCode.GIT_AUTH, broken.message) from broken
 
 
 def _within(directory: Path, dockerfile: Path) -> str:
