@@ -64,9 +64,12 @@ class DockerEngine:
         One that is being stopped goes on serving the connections that it has, and takes no others.
         """
         with self._talking():
-            async with asyncio.timeout(_PING_SECONDS), self._new_client() as fresh:
-                async with fresh._query("_ping", versioned_api=False) as response:
-                    await response.read()
+            async with (
+                asyncio.timeout(_PING_SECONDS),
+                self._new_client() as fresh,
+                fresh._query("_ping", versioned_api=False) as response,
+            ):
+                await response.read()
 
     async def info(self) -> EngineInfo:
         """What the engine is; asked anew each time, for engines are upgraded under way."""
