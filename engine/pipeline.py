@@ -25,6 +25,9 @@ from engine.sources import Fetched
 from engine.sources.by_origin import FETCH
 from models.enums import BuildStatus, FailureCode, StepStatus
 
+# What images are called on the engine from the end of their build to the end of their push.
+BUILT = "darkroom/build-"
+
 
 async def run(job: Job) -> Result:
     """Build one image and push it. Raises BuildFailed, or ClaimLost."""
@@ -79,16 +82,17 @@ async def _built(job: Job) -> AsyncIterator[str]:
     """The image on the engine, until the block ends."""
     if not await builds.advance(job.services, job.build, BuildStatus.BUILDING):
         raise ClaimLost
-    image_id = await _build(job)
+    # Equal builds make one image on the engine. A name for each keeps it until the last lets go.
+    name = f"{BUILT}{job.build.id}:{job.build.fence}"
     try:
-        yield image_id
+        yield await _build(job, name)
     finally:
         with contextlib.suppress(BuildFailed):  # an engine that is gone; whoever needed it says so
             # The builder's cache keeps the layers; the image itself is the registry's to keep.
-            await asyncio.shield(job.services.docker.remove_image(image_id, force=True))
+            await asyncio.shield(job.services.docker.remove_image(name))
 
 
-async def _build(job: Job) -> str:
+async def _build(job: Job, name: str) -> str:
     """Run the builder; its steps and their output go on record as they come."""
     image_id = None
     steps = StepRecorder(job.build.id, job.services.notifier)
@@ -96,6 +100,7 @@ async def _build(job: Job) -> str:
         job.services.docker,
         stream_tar(job.services.blobs.stream(_context(job).key)),
         dockerfile=job.build.dockerfile_path or "Dockerfile",
+        tag=name,
     )
     try:
         async with contextlib.aclosing(events):
