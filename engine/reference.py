@@ -24,7 +24,14 @@ _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 
 
 class BadReference(EngineError):
-    """A name is not a reference; the message says what is wrong with it and what to write."""
+    """A name is not a reference; the message says what is wrong with it and what to write.
+
+    Messages quote what was given, so that its reader sees it; nothing in it may steer a terminal.
+    """
+
+    def __init__(self, message: str) -> None:
+        shown = (char if char.isprintable() else f"\\u{ord(char):04x}" for char in message)
+        super().__init__("".join(shown))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ import tempfile
 from pathlib import Path
 
 from engine import existing, images
-from engine.errors import FieldProblem, InvalidInput, Unavailable
+from engine.errors import Unavailable
 from engine.images import Draft, Making
-from engine.services import Services
 from engine.sources import dockerfile, git, upload
 from resolvers.context import services_of, viewer_of
 from schema.build import Build
@@ -53,9 +52,11 @@ async def from_upload(info: Info, given: CreateImageFromUploadInput) -> CreateIm
     services = services_of(info)
     with tempfile.TemporaryDirectory(prefix="darkroom-upload-") as folder:
         path = Path(folder, "upload")
-        await _receive(services, given.file, path)
-        received = upload.Upload(path, given.file.filename or "upload")
-        making = await upload.make(services, received, given.dockerfile_path)
+        if await _received(given.file, path, services.settings.upload_bytes):
+            received = upload.Upload(path, given.file.filename or "upload")
+            making = await upload.make(services, received, given.dockerfile_path)
+        else:
+            making = upload.too_large(services.settings.upload_bytes)
         return await _create(info, given, making)
 
 
@@ -69,16 +70,16 @@ def _draft(given: CreateImageInput) -> Draft:
     return Draft(given.name, given.visibility, tuple(given.tags), given.description)
 
 
-async def _receive(services: Services, file: Upload, path: Path) -> None:
-    """Copy an upload to the disk in small pieces. Raises InvalidInput when it is too large."""
-    limit, size = services.settings.upload_bytes, 0
+async def _received(file: Upload, path: Path, most: int) -> bool:
+    """Copy an upload to the disk in small pieces; False when it has more than `most` bytes."""
+    size = 0
     with path.open("wb") as target:  # small pieces into the page cache
         while data := await file.read(CHUNK):
             size += len(data)
-            if size > limit:
-                message = f"The file is larger than {limit} bytes, the most that is taken."
-                raise InvalidInput([FieldProblem("file", message)])
+            if size > most:
+                return False
             target.write(data)
+    return True
 
 
 async def from_existing(info: Info, given: CreateImageFromExistingInput) -> CreateImagePayload:

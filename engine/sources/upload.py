@@ -41,6 +41,12 @@ async def make(services: Services, upload: Upload, dockerfile_path: str) -> Maki
     return Making(Origin.UPLOAD, source, upload_key=key, problems=problems)
 
 
+def too_large(limit: int) -> Making:
+    """What to say of a file that has more than `limit` bytes."""
+    message = f"The file is larger than {limit} bytes, the most that is taken."
+    return Making(Origin.UPLOAD, {}, problems=[FieldProblem("file", message)])
+
+
 async def fetch(job: Job) -> Fetched:
     """Unpack what was uploaded. Raises BuildFailed for what no context may hold."""
     settings, source = job.services.settings, job.image.source
