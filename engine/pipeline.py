@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 
 import settings
 from engine import bases, builds
@@ -20,6 +21,7 @@ from engine.errors import BuildFailed
 from engine.job import Job
 from engine.logs.writer import ClaimLost
 from engine.push import Result, push
+from engine.repeating import say_what_differs, say_what_is_repeated
 from engine.sizes import format_bytes
 from engine.sources import Fetched
 from engine.sources.by_origin import FETCH
@@ -29,12 +31,17 @@ from models.enums import BuildStatus, FailureCode, StepStatus
 BUILT = "darkroom/build-"
 
 
+_REPRODUCIBLE = ("buildkit", "containerd")
+
+
 async def run(job: Job) -> Result:
     """Build one image and push it. Raises BuildFailed, or ClaimLost."""
     await _introduce(job)
+    await say_what_is_repeated(job)
     if not job.build.context_digest:
         await _freeze(job, await FETCH[job.image.origin](job))
     resolved = await bases.resolve(job)
+    await say_what_differs(job)
     async with bases.on_engine(job, resolved), _built(job) as image_id:
         return await push(job, image_id)
 
@@ -101,6 +108,7 @@ async def _build(job: Job, name: str) -> str:
         stream_tar(job.services.blobs.stream(_context(job).key)),
         dockerfile=job.build.dockerfile_path or "Dockerfile",
         tag=name,
+        epoch=await _epoch(job),
     )
     try:
         async with contextlib.aclosing(events):
@@ -129,6 +137,23 @@ async def _step_changed(job: Job, steps: StepRecorder, event: StepChanged) -> No
     if event.status not in (StepStatus.PENDING, StepStatus.RUNNING):
         await job.log.end_step(event.index)
     steps.change(event)
+
+
+async def _epoch(job: Job) -> int | None:
+    """What the image's files are dated to, so that the same inputs give the same digest."""
+    build = job.build
+    if (build.environment["builder"], build.environment["imageStore"]) != _REPRODUCIBLE:
+        return None
+    epoch: int | None = build.source_date_epoch
+    if epoch is None:
+        when = datetime.fromisoformat(build.commit["committed_at"]) if build.commit else None
+        epoch = int((when or build.created_at).timestamp())
+        await _record(job, source_date_epoch=epoch)
+    await job.say(
+        f"What the steps write is dated to SOURCE_DATE_EPOCH={epoch}, so that the same inputs can "
+        "give the same digest."
+    )
+    return epoch
 
 
 def _context(job: Job) -> FrozenContext:

@@ -57,6 +57,7 @@ async def _write(image: Image, original: Build, pinned: bool, by: str) -> Build:
         build.dockerfile_path = original.dockerfile_path
         build.commit = original.commit
         build.bases = original.bases
+        build.source_date_epoch = original.source_date_epoch
     await build.save()
     return build
 

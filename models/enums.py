@@ -61,6 +61,18 @@ class BuildStatus(StrEnum):
 FINAL = frozenset({BuildStatus.SUCCEEDED, BuildStatus.FAILED, BuildStatus.CANCELED})
 
 
+class BuildInput(StrEnum):
+    """What goes into a build, and may differ when it is made again."""
+
+    COMMIT = "COMMIT"
+    CONTEXT = "CONTEXT"
+    DOCKERFILE = "DOCKERFILE"
+    DOCKERFILE_PATH = "DOCKERFILE_PATH"
+    BASE = "BASE"
+    ENGINE = "ENGINE"
+    DARKROOM = "DARKROOM"
+
+
 class StepStatus(StrEnum):
     """Where one step of a build is."""
 

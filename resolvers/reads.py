@@ -7,10 +7,13 @@ from strawberry.dataloader import DataLoader
 from tortoise.functions import Count, Max
 
 import models
+from engine.differences import differences
 from engine.errors import NotFound
+from engine.record import record
 from engine.services import Services
 from resolvers import listing
 from resolvers.access import may_change
+from schema.build_difference import BuildDifference
 from schema.context import Viewer
 from schema.cursor import Cursor
 from schema.image import Image
@@ -34,11 +37,11 @@ class DatabaseReads:
     must find what is on record then.
     """
 
-    def __init__(self, viewer: Viewer, services: Services, base_url: str) -> None:
+    def __init__(self, viewer: Viewer, services: Services, log_url: Callable[[int], str]) -> None:
         self._viewer = viewer
         self._settings = services.settings
         self._logs = services.logs
-        self._base_url = base_url
+        self._log_url = log_url
         self._image_tags = _loader(_load_image_tags)
         self._category_tags = _loader(_load_category_tags)
         self._latest_builds = _loader(_load_latest_builds)
@@ -126,6 +129,18 @@ class DatabaseReads:
         """The build's steps by index."""
         return await self._steps.load(build.id)
 
+    async def build_differences(self, build: models.Build) -> list[BuildDifference]:
+        """Compares the records; what a build has not resolved yet is left out."""
+        original = await self._builds.load(build.rebuild_of_id) if build.rebuild_of_id else None
+        return [
+            BuildDifference(input=one.input, name=one.name, before=one.before, after=one.after)
+            for one in (differences(original, build) if original else ())
+        ]
+
+    async def build_record(self, build: models.Build) -> dict[str, object]:
+        """The whole record."""
+        return await record(build)
+
     async def line_count(self, build: models.Build) -> int:
         """How many lines the build's log has."""
         return int(build.log_lines)
@@ -148,7 +163,7 @@ class DatabaseReads:
 
     def log_url(self, build: models.Build) -> str:
         """Where the log is downloaded."""
-        return f"{self._base_url}/builds/{build.id}/log"
+        return self._log_url(build.id)
 
 
 def _loader(

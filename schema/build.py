@@ -7,15 +7,16 @@ import strawberry
 
 import models
 from schema import ids
+from schema.build_difference import BuildDifference
 from schema.build_failure import BuildFailure
-from schema.build_record import BaseImage, BuildEnvironment, GitCommit
+from schema.build_record import BaseImage, BuildEnvironment, GitCommit, reproducible
 from schema.build_step import BuildStep
 from schema.context import Info
 from schema.enums import BuildStatus
 from schema.field import field
 from schema.log import AfterLine, BuildLogPage, MaxLines
 from schema.node import Node
-from schema.scalars import BigInt
+from schema.scalars import JSON, BigInt
 from schema.user import User
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class Build(Node):
     engine: BuildEnvironment | None = strawberry.field(
         description="What built it; null until a worker has begun."
     )
+    reproducible: bool | None = strawberry.field(
+        description="Whether its engine can make the same digest from the same inputs again, as "
+        "those with the containerd image store can; null until a worker has begun."
+    )
     digest: str | None = strawberry.field(
         description="The manifest's digest in the registry: `sha256:…`."
     )
@@ -87,6 +92,7 @@ class Build(Node):
             commit=GitCommit.of(row.commit),
             bases=[BaseImage.of(base) for base in row.bases],
             engine=BuildEnvironment.of(row.environment),
+            reproducible=reproducible(row.environment),
             digest=row.digest,
             size=None if row.size is None else BigInt(row.size),
             platform=row.platform,
@@ -126,3 +132,19 @@ class Build(Node):
             return None
         original = await info.context.reads.build(self.row.rebuild_of_id)
         return Build.of(original) if original else None
+
+    @field(
+        "What is known to differ between the inputs of that build and of this one; empty for a "
+        "build that repeats none."
+    )
+    async def differences(self, info: Info) -> list[BuildDifference]:
+        """Grows while this build resolves its inputs."""
+        return await info.context.reads.build_differences(self.row)
+
+    @field(
+        "The whole record: request, resolved inputs, environment, timings and result, content by "
+        "digest. `docs/record.schema.json` describes it."
+    )
+    async def record(self, info: Info) -> JSON:
+        """As it stands now."""
+        return JSON(await info.context.reads.build_record(self.row))

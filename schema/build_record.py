@@ -69,3 +69,10 @@ class BuildEnvironment:
             image_store=recorded.get("imageStore"),
             darkroom=recorded.get("darkroom"),
         )
+
+
+def reproducible(recorded: Mapping[str, Any]) -> bool | None:
+    """Whether an environment can make the same digest twice; None before a worker has begun."""
+    if not recorded:
+        return None
+    return recorded.get("imageStore") == "containerd" and recorded.get("builder") == "buildkit"

@@ -13,6 +13,7 @@ import strawberry
 
 if TYPE_CHECKING:
     import models
+    from schema.build_difference import BuildDifference
     from schema.image import Image
     from schema.inputs import ImageFilter
     from schema.log import BuildLogPage
@@ -26,6 +27,7 @@ class Viewer:
 
     name: str
     admin: bool = False
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True)
@@ -88,6 +90,12 @@ class Reads(Protocol):
 
     async def build_steps(self, build: models.Build) -> list[models.BuildStep]:
         """The build's steps by index."""
+
+    async def build_differences(self, build: models.Build) -> list[BuildDifference]:
+        """What differs between the inputs of the build and of the one that it repeats."""
+
+    async def build_record(self, build: models.Build) -> dict[str, object]:
+        """The build's whole record, as docs/record.schema.json describes it."""
 
     async def line_count(self, build: models.Build) -> int:
         """How many lines the build's log has so far."""

@@ -7,6 +7,7 @@ import strawberry
 
 from models.enums import (
     Blame,
+    BuildInput,
     BuildStatus,
     FailureCode,
     ImageStatus,
@@ -18,6 +19,7 @@ from models.enums import (
 
 __all__ = [
     "Blame",
+    "BuildInput",
     "BuildStatus",
     "Direction",
     "FailureCode",
@@ -104,6 +106,17 @@ _describe(
     FAILED="It ended without an image; `failure` says why.",
     CANCELING="A cancel was asked for; the worker is stopping.",
     CANCELED="It was stopped on request.",
+)
+_describe(
+    BuildInput,
+    "What goes into a build, and may differ when it is made again.",
+    COMMIT="The commit of a git repository, by its sha.",
+    CONTEXT="The archived context, by its digest.",
+    DOCKERFILE="The Dockerfile's text, by its digest.",
+    DOCKERFILE_PATH="Where the Dockerfile stands in the context.",
+    BASE="A base image, by the digest that its reference had.",
+    ENGINE="The container engine, its version, its builder and its image store.",
+    DARKROOM="Darkroom's own version.",
 )
 _describe(
     StepStatus,

@@ -8,6 +8,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 BigInt = NewType("BigInt", int)
+JSON = NewType("JSON", object)
 
 
 @runtime_checkable
@@ -77,6 +78,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="A 64-bit integer.",
         serialize=integer_of_64_bits,
         parse_value=integer_of_64_bits,
+    ),
+    JSON: strawberry.scalar(
+        name="JSON",
+        description="A JSON value, as it is.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+        serialize=lambda value: value,
+        parse_value=lambda value: value,
     ),
     Upload: strawberry.scalar(
         name="Upload",

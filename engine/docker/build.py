@@ -44,12 +44,17 @@ async def build(
     target: str | None = None,
     no_cache: bool = False,
     builder: Builder | None = None,
+    epoch: int | None = None,
 ) -> AsyncGenerator[BuildEvent, None]:
     """Build an image; the last event is ImageBuilt.
 
     `context` is an uncompressed tar, `dockerfile` a path in it. Images that the Dockerfile names
     with a digest and that the engine has are used without asking their registry. `builder` is what
     the engine has unless it is given.
+
+    `epoch`, in seconds since 1970, dates the image and the files that its steps wrote, so that the
+    same inputs give the same digest (reproducible-builds.org's SOURCE_DATE_EPOCH). Only BuildKit
+    with the containerd image store can.
 
     Cancelling the task stops the build on the engine at once. So does closing this iterator: leave
     it early only within `contextlib.aclosing`. Steps that are open then get no further event.
@@ -62,6 +67,7 @@ async def build(
     builder = builder or (await engine.info()).builder
     progress: _Progress = BuildKitProgress() if builder == "buildkit" else ClassicProgress()
     params = _params(builder, dockerfile, tag, target, no_cache, labels or {}, build_args or {})
+    params |= _dated(params, epoch)
     body = _Body(context)
     messages = engine.messages("build", params, {"Content-Type": "application/x-tar"}, body.read())
     try:
@@ -116,6 +122,19 @@ def _params(
     if no_cache:
         params["nocache"] = "1"
     return params
+
+
+def _dated(params: Mapping[str, str], epoch: int | None) -> dict[str, str]:
+    """What makes the image a function of its inputs."""
+    if epoch is None:
+        return {}
+    arguments = json.loads(params["buildargs"]) | {"SOURCE_DATE_EPOCH": str(epoch)}
+    # Without the prefix, an image without a tag would not be kept at all.
+    attributes = {"rewrite-timestamp": "true", "dangling-name-prefix": "moby-dangling"}
+    return {
+        "buildargs": json.dumps(arguments),
+        "outputs": json.dumps([{"Type": "image", "Attrs": attributes}]),
+    }
 
 
 class _Body:

@@ -7,7 +7,8 @@ from typing import Any
 from tortoise import Tortoise
 
 import models
-from models.enums import BuildStatus, ImageStatus, Origin, StepStatus, Visibility
+from models.enums import BuildInput, BuildStatus, ImageStatus, Origin, StepStatus, Visibility
+from schema.build_difference import BuildDifference
 from schema.cursor import Cursor
 from schema.image import Image
 from schema.inputs import ImageFilter
@@ -135,6 +136,13 @@ class Memory:
             build_id=build.id, index=1, name="[1/1] RUN a", status=StepStatus.CACHED
         )
         return [step]
+
+    async def build_differences(self, build: models.Build) -> list[BuildDifference]:
+        difference = BuildDifference(input=BuildInput.COMMIT, name=None, before="a", after="b")
+        return [difference] if build.rebuild_of_id else []
+
+    async def build_record(self, build: models.Build) -> dict[str, object]:
+        return {"version": 1, "number": build.number}
 
     async def line_count(self, build: models.Build) -> int:
         return 2**20
