@@ -16,6 +16,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 VERSION = importlib.metadata.version("darkroom")
 PREFIX = "DARKROOM_"
+SHORTEST_SECRET = 32  # characters; HS256 needs a key of at least 256 bits (RFC 7518)
+SIGNATURES = frozenset(
+    "HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA".split()
+)
 UNIX_SOCKET = "unix:///var/run/docker.sock"
 
 
@@ -129,8 +133,84 @@ class Settings(BaseSettings):
     )
     context_entries: Size = Field(200_000, description="Most files and folders in one context.")
 
+    auth: Literal["local", "jwt"] = Field(
+        "local",
+        description="`local`: whoever reaches the service is its one user, an administrator. "
+        "`jwt`: users are those whom a Bearer token names.",
+    )
+    jwt_secret: SecretStr = Field(
+        SecretStr(""), description="Shared secret of HS tokens, at least 32 characters."
+    )
+    jwt_jwks_url: Annotated[str, _schemes("", "https", "http")] = Field(
+        "", description="Where the identity provider publishes its keys (JSON Web Key Set)."
+    )
+    jwt_algorithms: CommaSeparated = Field(
+        ("HS256", "RS256", "ES256", "EdDSA"),
+        description="Signature algorithms that are accepted, comma-separated: HS with the shared "
+        "secret alone, the others with published keys alone.",
+    )
+    jwt_issuer: str = Field("", description="The `iss` that tokens must have; any if empty.")
+    jwt_audience: str = Field("", description="The `aud` that tokens must have; any if empty.")
+    jwt_leeway_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
+        30, description="How far the clocks of servers may differ, in seconds."
+    )
+    jwt_name_claim: str = Field(
+        "sub", description="The claim with the user's unique name; dots lead into objects."
+    )
+    jwt_groups_claim: str = Field("groups", description="The claim with the user's groups.")
+    jwt_admin_claim: str = Field(
+        "groups", description="The claim that tells administrators, by the values below."
+    )
+    jwt_admin_values: CommaSeparated = Field(
+        ("darkroom-admins",),
+        description="Any of these in that claim makes an administrator; `true` for a claim that "
+        "is true or false.",
+    )
+    link_seconds: Seconds = Field(600, description="How long a signed `logUrl` works, in seconds.")
+    push_policy: CommaSeparated = Field(
+        ("**",),
+        description="Repositories that users may push to, comma-separated: `*` is any text "
+        "without a slash, `**` any text, `{user}` the user's name, `{group}` each of their "
+        "groups. With `=create` behind it, a tag that the registry holds already is never "
+        "overwritten. Administrators may push anywhere.",
+    )
+
+    introspection: bool = Field(True, description="Answer questions about the schema itself.")
+    allowed_origins: CommaSeparated = Field(
+        (),
+        description="Origins whose pages may use the service from a browser, comma-separated, "
+        "such as `https://portal.example.com`; its own pages always may.",
+    )
+    query_tokens: Size = Field(5_000, description="Most tokens of one GraphQL document.")
+    query_depth: Size = Field(15, description="Most levels of fields within each other.")
+    query_aliases: Size = Field(50, description="Most aliases of one operation.")
+    query_cost: Size = Field(
+        100_000,
+        description="Most fields that one operation may answer with, were every page full.",
+    )
+    batch_size: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="Most operations in one HTTP request; 1 takes no batches."
+    )
+    body_bytes: Size = Field(
+        4 * 1024**2, description="Largest request that is no upload, in bytes."
+    )
+    header_bytes: Annotated[int, Field(ge=4096)] = Field(
+        65_536, description="Most bytes of a request's headers."
+    )
+    request_seconds: Seconds = Field(
+        30, description="How long a request may take to arrive, in seconds; an upload, its parts."
+    )
     page_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         100, description="Most entries that one page of a list may have."
+    )
+    subscriptions_per_connection: Size = Field(
+        100, description="Operations that one WebSocket may have under way."
+    )
+    subscriptions_per_user: Size = Field(
+        1_000, description="Operations that all WebSockets of a user may have under way."
+    )
+    requests_per_minute: Annotated[int, Field(ge=0)] = Field(
+        6_000, description="Operations that a user may start in a minute; 0 for any number."
     )
 
     secret_key: SecretStr = Field(
@@ -230,9 +310,32 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Read the settings from the environment. Raises WrongSetting with one clear line."""
     try:
-        return Settings()
+        found = Settings()
     except ValidationError as error:
         raise WrongSetting(_one_line(error)) from None
+    if found.auth == "jwt":
+        _check_tokens(found)
+    return found
+
+
+def _check_tokens(found: Settings) -> None:
+    """Tokens need something to be checked with. Raises WrongSetting."""
+    secret = found.jwt_secret.get_secret_value()
+    if not secret and not found.jwt_jwks_url:
+        raise WrongSetting(
+            "DARKROOM_AUTH=jwt needs DARKROOM_JWT_SECRET or DARKROOM_JWT_JWKS_URL to check tokens."
+        )
+    if secret and len(secret) < SHORTEST_SECRET:
+        raise WrongSetting(
+            f"DARKROOM_JWT_SECRET is shorter than {SHORTEST_SECRET} characters: make one with "
+            "`openssl rand -base64 32`, and give it to the identity provider too."
+        )
+    unknown = set(found.jwt_algorithms) - SIGNATURES
+    if unknown or not found.jwt_algorithms:
+        raise WrongSetting(
+            f"DARKROOM_JWT_ALGORITHMS cannot be used: some of {', '.join(sorted(SIGNATURES))} are "
+            "expected."
+        )
 
 
 def _one_line(error: ValidationError) -> str:

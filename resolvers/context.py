@@ -1,5 +1,6 @@
 """What one request's resolvers work with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,10 +17,10 @@ class RequestContext(Context):
 
 
 def context_of(
-    services: Services, viewer: Viewer, base_url: str, *, chinese: bool = False
+    services: Services, viewer: Viewer, log_url: Callable[[int], str], *, chinese: bool = False
 ) -> RequestContext:
-    """The context of a request by `viewer`, whose client reaches the service at `base_url`."""
-    reads = DatabaseReads(viewer, services, base_url)
+    """The context of a request by `viewer`; `log_url` tells where they download a build's log."""
+    reads = DatabaseReads(viewer, services, log_url)
     return RequestContext(viewer=viewer, reads=reads, services=services, chinese=chinese)
 
 

@@ -1,5 +1,6 @@
 """The ASGI application: what is served where, and what lives as long as it does."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
@@ -13,11 +14,12 @@ from starlette.routing import Route, WebSocketRoute
 from engine import services
 from engine.services import Services
 from models import database
-from server import health, log_download
+from server import authentication, health, log_download
 from server.building import building
 from server.graphiql import page
 from server.graphql import Endpoint
 from server.headers import SecurityHeaders
+from server.log_links import LogLinks
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,8 +30,10 @@ def application(settings: Settings) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running(settings) as found:
+        async with running(settings) as found, authentication.opened(settings) as authenticator:
             app.state.services = found
+            app.state.authenticator = authenticator
+            app.state.log_links = await asyncio.to_thread(LogLinks.from_settings, settings)
             yield
 
     endpoint = Endpoint()

@@ -46,7 +46,7 @@ def _settings() -> Settings:
 def serve(host: str, port: int) -> None:
     """Serve the API, and build where no broker says otherwise."""
     found = _settings()
-    if not _is_loopback(host):
+    if found.auth == "local" and not _is_loopback(host):
         log.warning("listening on %s: everybody who reaches this address is an administrator", host)
     asyncio.run(_migrate(found))
     uvicorn.run(
@@ -56,6 +56,8 @@ def serve(host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         ws="websockets-sansio",
+        # Logs come in floods: compressing each message would take longer than sending it.
+        ws_per_message_deflate=False,
         # An open subscription would keep the server for ever.
         timeout_graceful_shutdown=int(found.grace_seconds),
     )

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP, WebSocket and server-sent events, for one schema."""
+"""GraphQL over HTTP and WebSocket, for one schema."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -7,19 +7,22 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
-from engine.services import Services
-from resolvers.context import RequestContext, context_of
+from resolvers.context import RequestContext
 from resolvers.schema import schema
-from server.authentication import viewer
+from schema.context import Viewer
+from server.authentication import Identity, KeysUnavailable, Unauthenticated, identify
 from server.cross_site import refusal
-from server.language import prefers_chinese
+from server.request_context import context_for
+from server.websocket import Connection
 
-# Seconds between two signs of life of a connection on which nothing happens.
-ALIVE = 15
+_IDENTITY = "darkroom.identity"  # in the ASGI scope
+_NOBODY = Identity(Viewer(name=""))
 
 
 class Endpoint(GraphQL[RequestContext, None]):
     """The GraphQL endpoint."""
+
+    graphql_transport_ws_handler_class = Connection
 
     def __init__(self) -> None:
         super().__init__(
@@ -30,23 +33,28 @@ class Endpoint(GraphQL[RequestContext, None]):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, unless another site's page sent it."""
-        if scope["type"] == "http" and (reason := refusal(Request(scope))):
-            response = JSONResponse({"errors": [{"message": reason}]}, status_code=403)
-            await response(scope, receive, send)
-            return
+        """Answer a request, unless another site's page sent it or nobody knows who did."""
+        if scope["type"] == "http":
+            request = Request(scope)
+            if reason := refusal(request):
+                await _error(403, reason)(scope, receive, send)
+                return
+            try:
+                scope[_IDENTITY] = await identify(request)
+            except Unauthenticated as error:
+                await _error(401, error.message, error.headers)(scope, receive, send)
+                return
+            except KeysUnavailable as error:
+                await _error(503, str(error))(scope, receive, send)
+                return
         await super().__call__(scope, receive, send)
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket
     ) -> RequestContext:
-        """What resolvers work with."""
-        services: Services = request.app.state.services
-        chinese = prefers_chinese(request.headers.get("accept-language", ""))
-        return context_of(services, viewer(request), _http(request), chinese=chinese)
+        """What resolvers work with; on a WebSocket nobody is known before `connection_init`."""
+        return context_for(request, request.scope.get(_IDENTITY, _NOBODY))
 
 
-def _http(connection: Request | WebSocket) -> str:
-    """The service's address as this client reaches it; a WebSocket's begins with `ws`."""
-    url = connection.base_url
-    return str(url.replace(scheme=url.scheme.replace("ws", "http"))).rstrip("/")
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"errors": [{"message": message}]}, status, headers)

@@ -13,7 +13,8 @@ from engine.services import Services
 from models import Build
 from resolvers import find
 from schema import ids
-from server.authentication import viewer
+from server.authentication import Identity, KeysUnavailable, Unauthenticated, identify
+from server.log_links import LogLinks
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -29,13 +30,29 @@ class Span:
 async def download(request: Request) -> Response:
     """Send a build's log, or a part of it, or all of it as it grows."""
     services: Services = request.app.state.services
-    build = await find.build(viewer(request), ids.encode("Build", request.path_params["id"]))
+    try:
+        identity = await _identify(request)
+    except Unauthenticated as error:
+        return PlainTextResponse(f"{error.message}\n", 401, error.headers)
+    except KeysUnavailable as error:
+        return PlainTextResponse(f"{error}\n", 503)
+    id_ = ids.encode("Build", request.path_params["id"])
+    build = await find.build(identity.viewer, id_)
     if build is None:
         return PlainTextResponse("There is no such build.\n", status_code=404)
     name = f"build-{build.id}.log"
     if request.query_params.get("follow") in ("1", "true"):
         return _stream(_follow(services, build), {}, name)
     return _whole(request, services, build, name)
+
+
+async def _identify(request: Request) -> Identity:
+    """By the link's signature, else by the header. Raises Unauthenticated and KeysUnavailable."""
+    links: LogLinks | None = request.app.state.log_links
+    signature = request.path_params.get("signature")
+    if links and signature and "authorization" not in request.headers:
+        return links.identify(signature, request.path_params["id"])
+    return await identify(request)
 
 
 def _whole(request: Request, services: Services, build: Build, name: str) -> Response:
@@ -99,4 +116,7 @@ def _stream(
 
 def routes() -> list[BaseRoute]:
     """Where `Build.logUrl` points."""
-    return [Route("/builds/{id:int}/log", download, name="log")]
+    return [
+        Route("/builds/{id:int}/log", download, name="log"),
+        Route("/builds/{id:int}/log/{signature}", download, name="signed-log"),
+    ]

@@ -1,0 +1,78 @@
+"""One WebSocket: who speaks on it, and for how long (the graphql-transport-ws protocol)."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+)
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage
+
+from resolvers.context import RequestContext
+from server.authentication import Authenticator, Identity, KeysUnavailable, Unauthenticated
+from server.request_context import context_for
+
+if TYPE_CHECKING:
+    from starlette.websockets import WebSocket
+
+FORBIDDEN = 4403  # by the protocol, what a server that rejects a connection closes it with
+TRY_LATER = 1013  # RFC 6455's registry
+
+
+class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
+    """A connection of one user, closed when their token expires."""
+
+    _expiry: asyncio.Task[None] | None = None
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Learn who speaks before anything is acknowledged."""
+        if not self.connection_init_received:
+            try:
+                identity = await self._identify(message.get("payload"))
+            except Unauthenticated as error:
+                await self.websocket.close(FORBIDDEN, error.message)
+                return
+            except KeysUnavailable as error:
+                await self.websocket.close(TRY_LATER, str(error))
+                return
+            self.context = context_for(self._socket, identity)
+            self._expiry = asyncio.create_task(self._close_when_expired(identity))
+        await super().handle_connection_init(message)
+
+    async def shutdown(self) -> None:
+        """End what the connection began."""
+        if self._expiry:
+            self._expiry.cancel()
+        await super().shutdown()
+
+    @property
+    def _socket(self) -> "WebSocket":
+        socket: WebSocket = self.websocket.ws  # type: ignore[attr-defined]  # of the ASGI adapter
+        return socket
+
+    async def _identify(self, payload: object) -> Identity:
+        """By the payload's `Authorization`, or by the handshake's header where clients can set it.
+
+        Raises Unauthenticated and KeysUnavailable.
+        """
+        authenticator: Authenticator = self._socket.app.state.authenticator
+        given = _header(payload) or self._socket.headers.get("authorization")
+        return await authenticator.identify(given)
+
+    async def _close_when_expired(self, identity: Identity) -> None:
+        if identity.seconds_left is None:
+            return
+        await asyncio.sleep(max(0, identity.seconds_left))
+        with contextlib.suppress(RuntimeError):  # it was closed meanwhile
+            await self.websocket.close(FORBIDDEN, "The token has expired. Connect with a new one.")
+
+
+def _header(payload: object) -> str | None:
+    """The `Authorization` of a `connection_init`, however it is capitalised."""
+    if not isinstance(payload, Mapping):
+        return None
+    values: dict[str, Any] = {str(name).lower(): value for name, value in payload.items()}
+    value = values.get("authorization")
+    return value if isinstance(value, str) else None
