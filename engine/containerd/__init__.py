@@ -1,0 +1,1 @@
+"""containerd, asked through its gRPC API."""
