@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
 from tortoise.expressions import Q
 
+from engine.blobs import BlobsUnavailable
 from engine.clock import now
 from engine.logs.reader import archive
 from engine.logs.writer import LogWriter
@@ -15,6 +17,8 @@ from engine.work_folders import abandoned, remove
 from models import RUNNING, Build, BuildStep, Image
 from models.database import transaction
 from models.enums import FINAL, BuildStatus, FailureCode, ImageStatus, StepStatus
+
+log = logging.getLogger(__name__)
 
 # Builds that one sweep looks at; the next sweep follows soon.
 SWEEP = 100
@@ -41,6 +45,11 @@ async def claim(services: Services, build_id: int) -> Build | None:
     if build:
         await follow(services, build)
     return build
+
+
+async def renew(services: Services, build: Build) -> bool:
+    """Keep a claim for another lease; False once it was lost or the build is being canceled."""
+    return await build.renew(now() + timedelta(seconds=services.settings.lease_seconds))
 
 
 async def follow(services: Services, build: Build) -> None:
@@ -173,7 +182,10 @@ async def sweep(services: Services) -> None:
         status__in=(*RUNNING, BuildStatus.CANCELING), lease_until__lt=moment
     ).limit(SWEEP)
     for build in lost:
-        await _take_back(services, build)
+        worker = str(build.worker)
+        until = moment + timedelta(seconds=services.settings.lease_seconds)
+        if await Build.seize(build, services.settings.worker_name, moment, until):
+            await _take_back(services, build, worker)
     for id_ in await _forgotten(services):
         await services.queue.send(id_)
     for build in await Build.filter(status__in=FINAL, log_key=None).limit(SWEEP):
@@ -194,14 +206,14 @@ async def _forgotten(services: Services) -> list[int]:
     return [int(id_) for id_ in ids]  # type: ignore[call-overload]  # values_list is not typed
 
 
-async def _take_back(services: Services, build: Build) -> None:
-    """End the claim of a worker that has been silent for too long."""
+async def _take_back(services: Services, build: Build, worker: str) -> None:
+    """Go on with a build whose worker has been silent for too long."""
     if build.status is BuildStatus.CANCELING:
         await canceled(services, build)
         return
     most = services.settings.build_attempts
     message = (
-        f"The worker {build.worker} was lost in the middle of the build. "
+        f"The worker {worker} was lost in the middle of the build. "
         "Ask an administrator to look at its log."
     )
     last = build.attempt >= most
@@ -230,4 +242,8 @@ async def _over(services: Services, build: Build) -> None:
     )
     await unfinished.update(status=StepStatus.CANCELED)
     await follow(services, build)
-    await archive(build, services.blobs)
+    try:
+        await archive(build, services.blobs)
+    except BlobsUnavailable as error:
+        # The end is on record already; the lines stay where they are until a sweep succeeds.
+        log.warning("the log of build %s is not archived yet: %s", build.id, error.message)

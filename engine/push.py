@@ -99,6 +99,8 @@ async def _push_again_and_again(job: Job, pushing: Pushing) -> Result:
 
 async def _push_once(job: Job, pushing: Pushing) -> Result:
     image, services = job.image, job.services
+    if not await builds.renew(services, job.build):
+        raise ClaimLost  # whoever has the build by now may have pushed its own image already
     pushing.digest = await services.docker.push(
         f"{image.registry}/{image.repository}", image.registry_tag, services.credentials, job.say
     )

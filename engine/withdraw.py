@@ -34,7 +34,7 @@ async def _withdraw(job: Job, pushing: Pushing) -> None:
     for pause in pauses:
         await asyncio.sleep(pause)
         digest = await current_digest(job)
-        if digest in (None, pushing.replaced) or not await _is_ours(job, pushing, digest):
+        if digest in (None, pushing.replaced) or not await is_ours(job, pushing, digest):
             continue
         if not await Image.filter(id=job.image.id, digest=digest).exists():
             await _undo(job, pushing.replaced, digest)
@@ -42,7 +42,7 @@ async def _withdraw(job: Job, pushing: Pushing) -> None:
         return
 
 
-async def _is_ours(job: Job, pushing: Pushing, digest: str) -> bool:
+async def is_ours(job: Job, pushing: Pushing, digest: str) -> bool:
     """Whether the tag points to what this try pushed, and not to somebody else's push."""
     if digest in (pushing.digest, pushing.image_id):
         return True

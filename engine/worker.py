@@ -7,12 +7,11 @@ nothing at all when the claim is another's by now.
 import asyncio
 import contextlib
 import logging
-from datetime import timedelta
 from enum import Enum
 
 from engine import builds, pipeline
-from engine.clock import now
 from engine.errors import BuildFailed
+from engine.fencing import give_way
 from engine.git.finishing import in_full
 from engine.job import Job
 from engine.logs.writer import ClaimLost
@@ -24,8 +23,13 @@ from engine.withdraw import withdraw
 from engine.work_folders import folder_name, remove, work_folder
 from models import Build, Image
 from models.enums import Blame, BuildStatus, FailureCode
+from models.postgres import AWAY, patience
 
 log = logging.getLogger(__name__)
+
+# The share of a lease that is waited for a lost database; what went before is the rest. A worker
+# that could not renew its lease stops by itself, for another may have the build by now.
+PATIENCE = 2 / 3
 
 
 class Interruption(Enum):
@@ -52,7 +56,8 @@ async def work(services: Services, build_id: int) -> None:
     image = await Image.get(id=build.image_id)
     secrets = _secrets(services, image)
     folder = work_folder(services) / folder_name(build)
-    with contextlib.suppress(ClaimLost):
+    waiting = patience(services.settings.lease_seconds * PATIENCE)
+    with waiting, contextlib.suppress(ClaimLost):
         async with builds.open_log(services, build, secrets) as writer:
             await _run(Job(services, build, image, writer, folder))
     await _settle(services, build)
@@ -111,9 +116,15 @@ async def _watch(job: Job) -> Interruption:
     lease = services.settings.lease_seconds
     with services.notifier.subscribe("build", build.id) as news:
         while True:
-            if not await build.renew(now() + timedelta(seconds=lease)):
+            try:
+                async with asyncio.timeout(lease * PATIENCE):
+                    renewed = await builds.renew(services, build)
+            except AWAY as error:
+                log.warning("build %s: the database is away: %s", build.id, type(error).__name__)
+                return Interruption.CLAIM_LOST
+            if not renewed:
                 return await _why_not_renewed(build)
-            await news.wait(lease / 3)
+            await news.wait(lease * (1 - PATIENCE))
 
 
 async def _why_not_renewed(build: Build) -> Interruption:
@@ -128,6 +139,7 @@ async def _lost(job: Job) -> None:
 
 async def _interrupted(job: Job, why: Interruption) -> None:
     if why is Interruption.CLAIM_LOST:
+        await give_way(job)
         raise ClaimLost
     if why is Interruption.CANCELED:
         await _canceled(job)

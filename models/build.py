@@ -93,6 +93,22 @@ class Build(Model):
         )
         return await cls.get(id=build_id) if taken else None
 
+    @classmethod
+    async def seize(cls, build: "Build", worker: str, now: datetime, until: datetime) -> bool:
+        """Take a build whose lease ran out away from its worker; one of those who try succeeds.
+
+        From here on the old claim's fence is not the build's any more: whatever the lost worker
+        writes when it wakes up changes nothing.
+        """
+        lost = cls.filter(id=build.id, fence=build.fence, lease_until__lt=now)
+        states = (*RUNNING, BuildStatus.CANCELING)
+        taken = await lost.filter(status__in=states).update(
+            fence=F("fence") + 1, worker=worker, lease_until=until
+        )
+        if taken:
+            await build.refresh_from_db()
+        return taken == 1
+
     async def renew(self, until: datetime) -> bool:
         """Keep the claim; False once it was lost or the build is over or being canceled."""
         return await self.mine(*RUNNING).update(lease_until=until) == 1
@@ -100,7 +116,8 @@ class Build(Model):
     async def move(self, *from_: BuildStatus, to: BuildStatus, **changes: Any) -> bool:
         """Change the state under this claim; False when the state or the claim is another's."""
         if not await self.mine(*from_).update(status=to, **changes):
-            return False
+            # The answer to the same change may have been lost, and it was sent again.
+            return await self.mine(to).exists()
         self.update_from_dict({"status": to, **changes})
         return True
 

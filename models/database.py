@@ -12,6 +12,8 @@ from tortoise.context import TortoiseContext
 from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from tortoise.transactions import in_transaction
 
+from models.postgres import patiently
+
 T = TypeVar("T")
 
 APP = "models"
@@ -26,6 +28,8 @@ def config(url: str) -> dict[str, Any]:
         # WAL lets readers go on beside the writer; NORMAL is durable against a crash of the
         # process, and a lost last transaction at a power cut leaves a consistent database.
         connection["credentials"] |= {"busy_timeout": 10_000, "synchronous": "NORMAL"}
+    else:
+        connection["engine"] = "models.postgres"
     return {
         "connections": {"default": connection},
         "apps": {APP: {"models": ["models"], "migrations": "models.migrations"}},
@@ -88,7 +92,7 @@ async def transaction(work: Callable[[], Awaitable[T]]) -> T:
         async with in_transaction("default"):
             return await work()
 
-    return await asyncio.shield(asyncio.ensure_future(run()))
+    return await asyncio.shield(asyncio.ensure_future(patiently(run)))
 
 
 # For `tortoise makemigrations`, which compares the models with the migrations and no database.

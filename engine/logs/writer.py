@@ -11,9 +11,9 @@ from engine.errors import BuildFailed
 from engine.logs.lines import LineAssembler
 from engine.logs.masking import Masker
 from engine.notify import Notifier
-from models import Build, LogChunk
+from models import RUNNING, Build, LogChunk
 from models.database import transaction
-from models.enums import FailureCode
+from models.enums import BuildStatus, FailureCode
 
 CHUNK_BYTES = 16 * 1024
 # Lines wait this long for company: fewer rows and messages, and still live to a reader.
@@ -104,12 +104,16 @@ class LogWriter:
             pending, self._pending, self._pending_bytes = self._pending, [], 0
             if not pending:
                 return
+            lines = self._lines + sum(entry.lines for entry in pending)
+            size = self._bytes + sum(len(entry.text.encode()) + 1 for entry in pending)
             try:
-                await transaction(lambda: self._keep(pending))
+                await transaction(lambda: self._keep(pending, lines, size))
             except Exception:
                 self._pending = pending + self._pending
                 self._pending_bytes += sum(len(entry.text) for entry in pending)
                 raise
+            self._lines = self._build.log_lines = lines
+            self._bytes = self._build.log_bytes = size
             self._notifier.publish("build", self._build.id)
 
     async def _append(self, step: int | None, time: datetime, text: str) -> None:
@@ -163,14 +167,14 @@ class LogWriter:
             if (text := assembler.progress()) is not None:
                 await self._append(step, now(), text)
 
-    async def _keep(self, pending: list[_Pending]) -> None:
-        lines = self._lines + sum(entry.lines for entry in pending)
-        size = self._bytes + sum(len(entry.text.encode()) + 1 for entry in pending)
+    async def _keep(self, pending: list[_Pending], lines: int, size: int) -> None:
+        mine = self._build.mine(*RUNNING, BuildStatus.CANCELING)
         # First in the transaction, and conditional: a worker that lost its claim writes nothing.
-        if not await self._build.note(log_lines=lines, log_bytes=size):
+        if await mine.filter(log_lines=self._lines).update(log_lines=lines, log_bytes=size):
+            await LogChunk.bulk_create(self._chunks(pending))
+        elif not await mine.filter(log_lines=lines).exists():
             raise ClaimLost
-        await LogChunk.bulk_create(self._chunks(pending))
-        self._lines, self._bytes = lines, size
+        # Else the answer to the commit was lost, and this is its repetition.
 
     def _chunks(self, pending: list[_Pending]) -> list[LogChunk]:
         chunks = []

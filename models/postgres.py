@@ -1,0 +1,73 @@
+"""PostgreSQL as Tortoise speaks to it, for work that outlives a restart of the database.
+
+Tortoise loads this module by its name and takes `client_class` from it.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
+
+T = TypeVar("T")
+
+# The database went away, or is on its way back; the statement itself was not at fault.
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # it is being shut down, or is starting up
+    asyncpg.TooManyConnectionsError,
+)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_patience: contextvars.ContextVar[float] = contextvars.ContextVar("patience", default=0)
+
+
+@contextlib.contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Let statements of this task, and of those it starts, wait so long for a lost database.
+
+    A statement whose answer was lost is sent again, so it must be one that may be repeated.
+    """
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Do `work`, again and again while the database is away and patience lasts."""
+    deadline = time.monotonic() + _patience.get()
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return await work()
+        except AWAY:
+            if time.monotonic() + pause > deadline:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+class PatientClient(AsyncpgDBClient):
+    """Statements outside of transactions; `models.database.transaction` repeats whole ones."""
+
+    async def execute_query(
+        self, query: str, values: list[Any] | None = None
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """Run a statement."""
+        return await patiently(lambda: super(PatientClient, self).execute_query(query, values))
+
+    async def execute_query_dict(
+        self, query: str, values: list[Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a query."""
+        return await patiently(lambda: super(PatientClient, self).execute_query_dict(query, values))
+
+
+client_class = PatientClient
