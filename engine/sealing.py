@@ -34,6 +34,9 @@ class Sealer:
     """Seals with the first key, opens with any. Keys are texts of at least 32 random characters."""
 
     def __init__(self, keys: Sequence[str]) -> None:
+        self._use(keys)
+
+    def _use(self, keys: Sequence[str]) -> None:
         if not keys:
             raise SealBroken("There is no key to seal secrets with: set DARKROOM_SECRET_KEY.")
         derived = [_derive(key) for key in keys]
@@ -48,7 +51,7 @@ class Sealer:
         """
         if secret_key and secret_key.strip():
             return cls([key.strip() for key in secret_key.split(",") if key.strip()])
-        return cls([key_of(data_directory)])
+        return FileSealer(data_directory)
 
     def seal(self, text: str, about: str) -> str:
         """Seal a text for one record; `about` names it, and must be the same when it is opened."""
@@ -78,10 +81,58 @@ class Sealer:
         return _parse(sealed)[0] != self._current
 
 
-def key_of(directory: Path) -> str:
-    """The key in a data directory, made on first use; processes that race get the same one.
+class FileSealer(Sealer):
+    """Seals with the keys in a data directory, and notices when a new one is put in front."""
 
-    Blocking. Raises SealBroken for a file that others than its owner may read.
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        super().__init__(keys_of(directory))
+        self._read_at = self._changed_at()
+
+    def seal(self, text: str, about: str) -> str:
+        """As `Sealer.seal`, with the key that is the first now."""
+        self._follow()
+        return super().seal(text, about)
+
+    def open(self, sealed: str, about: str) -> str:
+        """As `Sealer.open`, with the keys that there are now."""
+        self._follow()
+        return super().open(sealed, about)
+
+    def needs_rotation(self, sealed: str) -> bool:
+        """As `Sealer.needs_rotation`."""
+        self._follow()
+        return super().needs_rotation(sealed)
+
+    def _follow(self) -> None:
+        if self._changed_at() != self._read_at:
+            self._read_at = self._changed_at()
+            self._use(keys_of(self._directory))
+
+    def _changed_at(self) -> tuple[int, int]:
+        found = (self._directory / _KEY_FILE).stat()
+        return found.st_ino, found.st_mtime_ns
+
+
+def key_of(directory: Path) -> str:
+    """The current key in a data directory; as `keys_of`."""
+    return keys_of(directory)[0]
+
+
+def add_key(directory: Path) -> None:
+    """Make a new key the current one; the one before still opens what it sealed. Blocking."""
+    path = directory / _KEY_FILE
+    before = key_of(directory)
+    temporary = _written(path, [secrets.token_urlsafe(32), before])
+    temporary.replace(path)
+    _sync_directory(directory)
+
+
+def keys_of(directory: Path) -> list[str]:
+    """The keys in a data directory, one a line, the current one first.
+
+    Made on first use; processes that race get the same one. Blocking. Raises SealBroken for a file
+    that others than its owner may read.
     """
     path = directory / _KEY_FILE
     if not path.exists():
@@ -91,18 +142,13 @@ def key_of(directory: Path) -> str:
         raise SealBroken(
             f"Others may read {path}: run `chmod 600` on it, and replace the key if they did."
         )
-    return path.read_text().strip()
+    return path.read_text().split()
 
 
 def _make(path: Path) -> None:
     """Write it whole, then give it its name: a name that exists already is another's, and stays."""
-    descriptor, name = tempfile.mkstemp(prefix=".secret.", dir=path.parent)  # 0600, O_EXCL
-    temporary = Path(name)
+    temporary = _written(path, [secrets.token_urlsafe(32)])
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
         try:
             path.hardlink_to(temporary)
         except FileExistsError:
@@ -110,6 +156,16 @@ def _make(path: Path) -> None:
         _sync_directory(path.parent)
     finally:
         temporary.unlink()
+
+
+def _written(path: Path, keys: Sequence[str]) -> Path:
+    """A new file beside `path`, whole and on the disk, that its owner alone may read."""
+    descriptor, name = tempfile.mkstemp(prefix=".secret.", dir=path.parent)  # 0600, O_EXCL
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(f"{key}\n" for key in keys)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -82,6 +82,18 @@ def migrate() -> None:
     click.echo("The database is up to date.")
 
 
+@main.command(name="rotate-key")
+def rotate_key() -> None:
+    """Seal every stored git token anew.
+
+    With DARKROOM_SECRET_KEY: put the new key in front of the old one, comma-separated, restart the
+    servers, run this, then take the old key away. Without: a new key is made in the data folder.
+    """
+    from server.rotate_key import rotate_key as rotate
+
+    rotate(_settings())
+
+
 @main.command()
 @click.option("--port", default=8000, show_default=True, help="Port to listen on.")
 @click.option("--once", is_flag=True, help="End once the image is built, instead of serving on.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.sealing import SealBroken, Sealer, key_of
+from engine.sealing import SealBroken, Sealer, add_key, key_of
 
 OLD, NEW = "old-" + "o" * 40, "new-" + "n" * 40
 
@@ -83,3 +83,19 @@ def test_processes_that_race_get_one_key(tmp_path: Path) -> None:
         keys = set(pool.map(key_of, [tmp_path] * 16))
     assert len(keys) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
+
+
+def test_a_new_key_in_the_data_directory_is_noticed_by_those_who_have_the_old_one(
+    tmp_path: Path,
+) -> None:
+    before = Sealer.from_settings(None, tmp_path)
+    sealed = before.seal("secret", "r")
+    add_key(tmp_path)
+    after = Sealer.from_settings(None, tmp_path)
+    assert after.needs_rotation(sealed)
+    assert after.open(sealed, "r") == "secret"
+    anew = before.seal("secret", "r")
+    assert not after.needs_rotation(anew)
+    assert before.open(after.seal("other", "r"), "r") == "other"
+    (key,) = tmp_path.iterdir()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
