@@ -230,6 +230,9 @@ class Settings(BaseSettings):
     git_check_seconds: Seconds = Field(
         5, description="How long creating waits for the git server's answer, in seconds."
     )
+    git_answer_seconds: Seconds = Field(
+        15, description="How long a build waits for the git server's first answer, in seconds."
+    )
 
     kubeconfig: str = Field(
         "",

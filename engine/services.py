@@ -47,6 +47,7 @@ class Services:
             lfs=self.settings.git_lfs,
             max_bytes=self.settings.context_bytes,
             check_seconds=self.settings.git_check_seconds,
+            connect_seconds=self.settings.git_answer_seconds,
         )
 
 
