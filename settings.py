@@ -18,7 +18,21 @@ VERSION = importlib.metadata.version("darkroom")
 PREFIX = "DARKROOM_"
 SHORTEST_SECRET = 32  # characters; HS256 needs a key of at least 256 bits (RFC 7518)
 SIGNATURES = frozenset(
-    "HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA".split()
+    [
+        "HS256",
+        "HS384",
+        "HS512",
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512",
+        "EdDSA",
+    ]
 )
 UNIX_SOCKET = "unix:///var/run/docker.sock"
 
@@ -112,6 +126,18 @@ class Settings(BaseSettings):
 
     builds_at_once: Annotated[int, Field(ge=1, le=256)] = Field(
         2, description="Builds that one worker runs at the same time."
+    )
+    builds_per_user: Annotated[int, Field(ge=0)] = Field(
+        0, description="Builds that one user may have running at the same time; 0 for any number."
+    )
+    builds_in_all: Annotated[int, Field(ge=0)] = Field(
+        0, description="Builds that run at the same time on all workers; 0 for any number."
+    )
+    queue_length: Annotated[int, Field(ge=0)] = Field(
+        1000, description="Builds that one user may have waiting; 0 for any number."
+    )
+    queue_seconds: Seconds = Field(
+        86400, description="A build that waited for this long fails, in seconds."
     )
     build_seconds: Seconds = Field(7200, description="Time limit of one build, in seconds.")
     build_attempts: Annotated[int, Field(ge=1, le=20)] = Field(

@@ -6,15 +6,14 @@ import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
-from tortoise.expressions import Q
-
+from engine import schedule
 from engine.blobs import BlobsUnavailable
 from engine.clock import now
 from engine.logs.reader import archive
 from engine.logs.writer import LogWriter
 from engine.services import Services
 from engine.work_folders import abandoned, remove
-from models import RUNNING, Build, BuildStep, Image
+from models import RUNNING, Build, BuildStep, Duty, Image
 from models.database import transaction
 from models.enums import FINAL, BuildStatus, FailureCode, ImageStatus, StepStatus
 
@@ -32,16 +31,25 @@ _IMAGE_STATUS = {
 
 
 async def enqueue(services: Services, build: Build, seconds: float = 0) -> None:
-    """Wake a worker. A message that is lost is sent again by `sweep`."""
+    """Wake a worker. Should the message be lost, one that is idle finds the build by itself."""
     services.notifier.publish("build", build.id)
     await services.queue.send(build.id, seconds)
 
 
-async def claim(services: Services, build_id: int) -> Build | None:
-    """Take a queued build for this worker; None when it is not to be had."""
-    moment = now()
-    until = moment + timedelta(seconds=services.settings.lease_seconds)
-    build = await Build.claim(build_id, services.settings.worker_name, moment, until)
+async def claim(services: Services) -> Build | None:
+    """Take the queued build that is next for this worker; None when there is none to be had."""
+    settings, moment = services.settings, now()
+    until = moment + timedelta(seconds=settings.lease_seconds)
+    if not await schedule.is_anything_due(moment):
+        return None
+
+    async def take() -> Build | None:
+        # Claims take turns in the whole system, so that each counts what the one before took.
+        await Duty.lock("claims")
+        id_ = await schedule.next_build(settings, moment)
+        return await Build.claim(id_, settings.worker_name, moment, until) if id_ else None
+
+    build = await transaction(take)
     if build:
         await follow(services, build)
     return build
@@ -176,7 +184,7 @@ async def wait_until_over(services: Services, build_id: int) -> None:
 
 
 async def sweep(services: Services) -> None:
-    """Find what was left behind: lost claims, lost messages, logs that were not archived."""
+    """Find what was left behind: lost claims, logs that were not archived, folders."""
     moment = now()
     lost = await Build.filter(
         status__in=(*RUNNING, BuildStatus.CANCELING), lease_until__lt=moment
@@ -186,24 +194,10 @@ async def sweep(services: Services) -> None:
         until = moment + timedelta(seconds=services.settings.lease_seconds)
         if await Build.seize(build, services.settings.worker_name, moment, until):
             await _take_back(services, build, worker)
-    for id_ in await _forgotten(services):
-        await services.queue.send(id_)
     for build in await Build.filter(status__in=FINAL, log_key=None).limit(SWEEP):
         await _over(services, build)
     for folder in await abandoned(services):
         await asyncio.to_thread(remove, folder)
-
-
-async def _forgotten(services: Services) -> list[int]:
-    """Queued builds whose message seems to be lost."""
-    since = now() - timedelta(seconds=services.settings.lease_seconds)
-    queued = Build.filter(
-        Q(not_before=None) | Q(not_before__lt=since),
-        status=BuildStatus.QUEUED,
-        created_at__lt=since,
-    )
-    ids = await queued.order_by("id").limit(SWEEP).values_list("id", flat=True)
-    return [int(id_) for id_ in ids]  # type: ignore[call-overload]  # values_list is not typed
 
 
 async def _take_back(services: Services, build: Build, worker: str) -> None:

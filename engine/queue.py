@@ -1,7 +1,8 @@
 """Waking workers: a message holds a build's id, and nothing else travels.
 
-The database is the truth: whoever is woken claims the build there or finds that there is nothing
-to do. So a message may be lost or come twice, and `sweep` (engine/builds.py) sends it again.
+The database is the truth: whoever is woken claims there what is next, or finds that there is
+nothing to do. So a message may be lost or come twice, and a broker may be away: a worker that is
+idle looks by itself, as often as a lease may run out.
 
 Servers and workers alike run builds on their own event loop. dramatiq brings the message and holds
 one of its threads for as long as the build runs; so its threads are the limit of builds at once.
@@ -10,6 +11,7 @@ one of its threads for as long as the build runs; so its threads are the limit o
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dramatiq
@@ -19,6 +21,9 @@ from dramatiq.brokers.stub import StubBroker
 Work = Callable[[int], Coroutine[Any, Any, None]]
 
 QUEUE = "darkroom-builds"
+SEND_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class _OwnLoop(EventLoopThread):
@@ -43,11 +48,21 @@ class Queue:
             self._run
         )
         self._worker: dramatiq.Worker | None = None
+        # One thread: brokers' clients keep a connection for each thread that ever used them.
+        self._sender = ThreadPoolExecutor(1, "darkroom-send")
 
     async def send(self, build_id: int, seconds: float = 0) -> None:
-        """Wake a worker for a build, after so many seconds."""
+        """Wake a worker for a build, after so many seconds. Never waits long for a broker."""
         delay = int(seconds * 1000) or None
-        await asyncio.to_thread(self._actor.send_with_options, args=(build_id,), delay=delay)
+        message = self._actor.message_with_options(args=(build_id,))
+        sending = asyncio.get_running_loop().run_in_executor(
+            self._sender, lambda: self._broker.enqueue(message, delay=delay)
+        )
+        try:
+            await asyncio.wait_for(asyncio.shield(sending), SEND_SECONDS)
+        except Exception as error:  # noqa: BLE001  # brokers raise as many kinds as there are
+            sending.add_done_callback(_heard)
+            log.warning("no worker was woken for build %s: %s", build_id, type(error).__name__)
 
     async def work(self, work: Work, at_once: int) -> None:
         """Run builds on this event loop, so many at once, until `stop`."""
@@ -68,11 +83,18 @@ class Queue:
 
     async def close(self) -> None:
         """Let go of the broker."""
+        self._sender.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._broker.close)
 
     async def _run(self, build_id: int) -> None:
         if self._work:
             await self._work(build_id)
+
+
+def _heard(sending: asyncio.Future[Any]) -> None:
+    """Take note of how it ended, or asyncio would complain that nobody did."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 def _broker(url: str) -> dramatiq.Broker:

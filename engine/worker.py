@@ -1,4 +1,4 @@
-"""What a worker does with one build: claim it, run its pipeline, and record how it ended.
+"""What a worker does with a build that it has claimed: run its pipeline, record how it ended.
 
 However it ends, exactly one thing is recorded: success, a failure, a cancel, another try, or
 nothing at all when the claim is another's by now.
@@ -48,11 +48,8 @@ class Interrupted(Exception):
         self.why = why
 
 
-async def work(services: Services, build_id: int) -> None:
-    """Claim a build and bring it to its end. Running it twice is safe: one gets the claim."""
-    build = await builds.claim(services, build_id)
-    if build is None:
-        return
+async def work(services: Services, build: Build) -> None:
+    """Bring a build that this worker has claimed to its end."""
     image = await Image.get(id=build.image_id)
     secrets = _secrets(services, image)
     folder = work_folder(services) / folder_name(build)

@@ -1,6 +1,7 @@
 """What is on record. Tortoise models; each change of a build's state is one conditional UPDATE."""
 
 from models.build import RUNNING, Build, BuildStep, LogChunk
+from models.duty import Duty
 from models.edit import Change, ImageEdit
 from models.image import Image, ImageTag, Tag, TagCategory
 
@@ -9,6 +10,7 @@ __all__ = [
     "Build",
     "BuildStep",
     "Change",
+    "Duty",
     "Image",
     "ImageEdit",
     "ImageTag",

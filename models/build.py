@@ -57,6 +57,8 @@ class Build(Model):
     )
     rebuild_of_id: int | None
     pinned = fields.BooleanField(default=False)  # repeats the record of `rebuild_of` exactly
+    # It may replace what its tag points to: that was asked for, or the tag was free before.
+    may_replace = fields.BooleanField(default=False, db_default=False)
 
     # What came of it.
     digest = fields.CharField(max_length=100, null=True)
@@ -70,11 +72,15 @@ class Build(Model):
     log_key = fields.CharField(max_length=255, null=True)  # the archived log, once it is over
 
     class Meta:
-        """Sweeps look for what waits and for leases that ran out."""
+        """Sweeps look for what waits, for leases that ran out, and for what is old."""
 
         table = "build"
         unique_together = (("image", "number"),)
-        indexes = (Index(fields=("status", "lease_until"), name="build_waiting"),)
+        indexes = (
+            Index(fields=("status", "lease_until"), name="build_waiting"),
+            Index(fields=("status", "log_key"), name="build_unarchived"),
+            Index(fields=("finished_at",), name="build_finished"),
+        )
 
     @classmethod
     async def claim(

@@ -7,42 +7,88 @@ from collections.abc import AsyncIterator
 
 from engine import builds, existing, worker
 from engine.services import Services
+from models import Build
 
 log = logging.getLogger(__name__)
+
+
+class Slots:
+    """The builds of this process: so many at once, each slot taking one after another."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._free = asyncio.Semaphore(services.settings.builds_at_once)
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def woken(self, build_id: int) -> None:
+        """Take whatever is next, until nothing is: `build_id` only says that there is something.
+
+        The message is held meanwhile, so that a worker that is busy leaves the others theirs.
+        """
+        await self._free.acquire()
+        # A cancel of the task is this process stopping; to the broker, the message was handled.
+        await asyncio.gather(self._start(None), return_exceptions=True)
+
+    async def look(self) -> None:
+        """Take what no message told of: the broker may have lost it, or be away itself."""
+        while not self._free.locked():
+            await self._free.acquire()
+            try:
+                build = await builds.claim(self._services)
+            except BaseException:
+                self._free.release()
+                raise
+            if build is None:
+                self._free.release()
+                return
+            self._start(build)
+
+    async def stop(self) -> None:
+        """Hand back what runs."""
+        self._stopping = True
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _start(self, build: Build | None) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._work(build))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _work(self, build: Build | None) -> None:
+        try:
+            while not self._stopping and (build or (build := await builds.claim(self._services))):
+                await worker.work(self._services, build)
+                build = None
+        except Exception:
+            log.exception("%s could not be worked on", f"build {build.id}" if build else "a build")
+        finally:
+            self._free.release()
 
 
 @contextlib.asynccontextmanager
 async def building(services: Services) -> AsyncIterator[None]:
     """Take builds until the block ends; those that run then are handed back."""
-    running: set[asyncio.Task[None]] = set()
-
-    async def work(build_id: int) -> None:
-        task = asyncio.create_task(worker.work(services, build_id))
-        running.add(task)
-        # A cancel of the task is this process stopping; to the broker, the message was handled.
-        await asyncio.gather(task, return_exceptions=True)
-        running.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("build %s could not be worked on", build_id, exc_info=error)
-
-    sweeping = asyncio.create_task(_sweep_forever(services))
-    await services.queue.work(work, services.settings.builds_at_once)
+    slots = Slots(services)
+    sweeping = asyncio.create_task(_sweep_forever(services, slots))
+    await services.queue.work(slots.woken, services.settings.builds_at_once)
     try:
         yield
     finally:
         sweeping.cancel()
         await asyncio.gather(sweeping, return_exceptions=True)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await slots.stop()
         await services.queue.stop()
 
 
-async def _sweep_forever(services: Services) -> None:
+async def _sweep_forever(services: Services, slots: Slots) -> None:
     """Look for what was left behind, at once and then as often as a lease may run out."""
     while True:
         try:
             await builds.sweep(services)
+            await slots.look()
             await existing.look_at_some(services)
         except Exception:
             log.exception("the sweep failed; it is tried again")
