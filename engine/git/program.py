@@ -17,6 +17,7 @@ from pathlib import Path
 
 from engine.git.credentials import Credentials, handed_over
 from engine.git.failures import failure_of
+from engine.git.finishing import in_full
 from engine.git.guard import Endpoint
 from engine.git.policy import GitPolicy
 
@@ -107,8 +108,8 @@ class Git:
                 if await process.wait() != 0:
                     raise failure_of(self._redact("\n".join(tail)), self.endpoint.host)
             finally:
-                listening.cancel()
-                await _end_group(process)
+                _kill_group(process)
+                await in_full(_wind_up(process, listening))
 
     def _redact(self, text: str) -> str:
         return self.credentials.redact(text) if self.credentials else text
@@ -183,12 +184,17 @@ async def _lines(errors: asyncio.StreamReader) -> AsyncIterator[bytes]:
     yield rest
 
 
+async def _wind_up(process: asyncio.subprocess.Process, listening: asyncio.Task[None]) -> None:
+    """Reap a program that was killed, and close its pipes: only reading to the end does that."""
+    listening.cancel()
+    await asyncio.wait({listening})
+    for pipe in (process.stdout, process.stderr):
+        while pipe and await pipe.read(1 << 16):
+            pass
+    await process.wait()
+
+
 def _kill_group(process: asyncio.subprocess.Process) -> None:
     """Git, its transport, its unpacker: all of them, at once."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-async def _end_group(process: asyncio.subprocess.Process) -> None:
-    _kill_group(process)
-    await process.wait()

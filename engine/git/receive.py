@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.errors import BuildFailed
 from engine.git.address import GitAddress, split_tail
 from engine.git.failures import ShaRefused, too_large
+from engine.git.finishing import in_full
 from engine.git.program import Git, OnLine, silent
 from engine.git.refs import Refs, Target
 from engine.git.remote import Remote
@@ -124,7 +125,7 @@ async def _within(git: Git, work: Coroutine[None, None, None]) -> None:
         await task
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await in_full(asyncio.wait({task}))
 
 
 def _stored(repository: Path) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from engine.errors import BuildFailed
 from models.enums import FailureCode
 
+_LONGEST = 255  # bytes, of a name (and more than any path in a repository that a person typed)
+
 
 @dataclass(frozen=True, slots=True)
 class FoundDockerfile:
@@ -32,6 +34,8 @@ def relative_place(path: str, field: str) -> PurePosixPath:
             f"{field} must stay within the repository: write it from the repository's root, "
             "without `..`.",
         )
+    if len(os.fsencode(str(place))) > _LONGEST:
+        raise BuildFailed(FailureCode.CONTEXT_INVALID, f"{field} is too long to be a path.")
     return place
 
 

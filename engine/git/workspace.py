@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
+
+from engine.git.finishing import in_full
 
 
 @contextlib.asynccontextmanager
@@ -15,7 +17,7 @@ async def private_directory(parent: Path | None = None) -> AsyncIterator[Path]:
     try:
         yield Path(made)
     finally:
-        await _in_full(asyncio.to_thread(_remove, Path(made)))
+        await in_full(asyncio.to_thread(_remove, Path(made)))
 
 
 @contextlib.asynccontextmanager
@@ -25,17 +27,7 @@ async def emptied_on_failure(into: Path) -> AsyncIterator[None]:
     try:
         yield
     except BaseException:
-        await _in_full(asyncio.to_thread(_empty, into))
-        raise
-
-
-async def _in_full(work: Awaitable[None]) -> None:
-    """Finish the work, also when cancelled meanwhile; the cancel is raised afterwards."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
+        await in_full(asyncio.to_thread(_empty, into))
         raise
 
 

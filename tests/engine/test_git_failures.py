@@ -1,5 +1,6 @@
 """What goes wrong with a repository, by its code and by its input field."""
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,6 +105,17 @@ async def test_what_is_too_large_is_refused_before_it_is_written(
     request = GitRequest(url=git_server.url("large.git"), ref="main")
     failure = await failing_fetch(request, replace(git_policy, **limits), tmp_path / "tree")  # type: ignore[arg-type]  # a dict of int fields alone
     assert failure.code is FailureCode.CONTEXT_TOO_LARGE
+
+
+async def test_a_transfer_ends_at_the_limit(
+    git_server: GitServer, git_policy: GitPolicy, tmp_path: Path
+) -> None:
+    git_server.create("stream.git", {"main": {"noise": random.Random(1).randbytes(200_000).hex()}})
+    request = GitRequest(url=git_server.url("stream.git"), ref="main")
+    tight = replace(git_policy, max_bytes=100_000)
+    failure = await failing_fetch(request, tight, tmp_path / "tree")
+    assert failure.code is FailureCode.CONTEXT_TOO_LARGE
+    assert "to transfer" in failure.message
 
 
 async def test_a_few_kilobytes_that_unfold_to_a_billion_files(

@@ -8,12 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from engine.git.client import GitPolicy, GitRequest, check, fetch
 from engine.git.credentials import Credentials
 from models.enums import FailureCode
 from tests.fixtures.git import BareRepository, GitServer, Log, failing_fetch, left_behind
 from tests.servers.git_http import basic
+
+# A server runs on uvloop, which starts programs and closes pipes in ways of its own.
+on_both_loops = pytest.mark.parametrize(
+    "loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
 def children() -> list[int]:
@@ -219,3 +226,47 @@ async def test_a_log_that_fails_ends_the_fetch(
         await fetch(request, git_policy, tmp_path / "tree", broken)
     assert left_behind(tmp_path / "tree") == []
     assert programs() == []
+
+
+@on_both_loops
+def test_a_token_reaches_git_on_either_loop(
+    git_server: GitServer,
+    demo_repository: BareRepository,
+    git_policy: GitPolicy,
+    tmp_path: Path,
+    loop: NewLoop,
+) -> None:
+    request = GitRequest(
+        url=git_server.url("demo.git", "private"), ref="main", token=git_server.token
+    )
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(fetch(request, git_policy, tmp_path / "tree", Log()))
+    assert (tmp_path / "tree" / "Dockerfile").exists()
+
+
+@on_both_loops
+def test_fetches_that_end_early_leave_no_descriptor_open(
+    git_server: GitServer, git_policy: GitPolicy, tmp_path: Path, loop: NewLoop
+) -> None:
+    name = f"early-{loop.__module__}.git"
+    many = {f"{number}-{'x' * 100}": "1" for number in range(5000)}
+    git_server.create(name, {"main": many})
+    request = GitRequest(url=git_server.url(name), ref="main")
+    tight = replace(git_policy, max_files=10)
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(failing_fetch(request, tight, tmp_path / "tree"))  # opens what stays open
+        before = descriptors()
+        for _ in range(3):
+            runner.run(failing_fetch(request, tight, tmp_path / "tree"))
+        assert descriptors() == before
+
+
+def descriptors() -> list[str]:
+    """What the open file descriptors of this process are, without their numbers."""
+    found = []
+    for place in Path("/proc/self/fd").iterdir():
+        try:
+            found.append(place.readlink().name.partition(":")[0])
+        except FileNotFoundError:  # the one that lists the directory
+            continue
+    return sorted(found)
