@@ -153,6 +153,7 @@ _describe(
     CONTAINER_NOT_FOUND="There is no such container any more.",
     CONTAINER_NOT_RUNNING="The container does not run, so there is nothing to save.",
     CONTAINER_DENIED="The cluster does not let this user into the container.",
+    CONTAINER_TOO_LARGE="The container has written more than may be saved.",
     COMMIT_FAILED="The container's file system could not be saved.",
     PUSH_DENIED="The registry refused the image.",
     REGISTRY_UNREACHABLE="The registry did not answer.",

@@ -121,6 +121,15 @@ def settings_table() -> None:
     click.echo(settings_module.as_markdown())
 
 
+@main.command(hidden=True)
+@click.option("--only-clean", is_flag=True, help="Save nothing; undo what a killed process left.")
+def commit(only_clean: bool) -> None:
+    """Save a container of this node: what the Jobs run that Darkroom starts on a cluster."""
+    from engine.saving.node.commit import commit as run
+
+    sys.exit(asyncio.run(run(only_clean=only_clean)))
+
+
 async def _migrate(found: Settings) -> None:
     await database.migrate(found.database)
     async with database.opened(found.database):
