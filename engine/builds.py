@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine import schedule
 from engine.blobs import BlobsUnavailable
@@ -194,10 +194,30 @@ async def sweep(services: Services) -> None:
         until = moment + timedelta(seconds=services.settings.lease_seconds)
         if await Build.seize(build, services.settings.worker_name, moment, until):
             await _take_back(services, build, worker)
+    await _expire(services, moment)
     for build in await Build.filter(status__in=FINAL, log_key=None).limit(SWEEP):
         await _over(services, build)
     for folder in await abandoned(services):
         await asyncio.to_thread(remove, folder)
+
+
+async def _expire(services: Services, moment: datetime) -> None:
+    """End builds that have waited for longer than anybody wants their result."""
+    most = services.settings.queue_seconds
+    since = moment - timedelta(seconds=most)
+    for build in await Build.filter(status=BuildStatus.QUEUED, created_at__lt=since).limit(SWEEP):
+        message = (
+            f"No worker was free for this build within {most:g} seconds, which is the limit. Start "
+            "it again later; if it stays so, ask an administrator for more workers."
+        )
+        expired = await Build.filter(id=build.id, status=BuildStatus.QUEUED).update(
+            status=BuildStatus.FAILED,
+            finished_at=moment,
+            failure_code=FailureCode.QUEUED_TOO_LONG,
+            failure_message=message,
+        )
+        if expired:
+            await _over(services, await Build.get(id=build.id))
 
 
 async def _take_back(services: Services, build: Build, worker: str) -> None:

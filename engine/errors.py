@@ -7,6 +7,7 @@ EngineError
 │   ├── NotFound             There is no such thing, or it is not the viewer's to see.
 │   ├── Forbidden            The viewer may see it, but not change it.
 │   └── Unavailable          A server that the request needs did not answer.
+│       └── QueueFull        The user has as many builds waiting as one may have.
 └── BuildFailed              A build cannot go on: a code, a message that says what to do, a step.
 
 Messages are shown to users as they are: they name the reason and the remedy, and hold no secret.
@@ -64,6 +65,10 @@ class Forbidden(Rejected):
 
 class Unavailable(Rejected):
     """A server that the request needs did not answer; nothing was changed."""
+
+
+class QueueFull(Unavailable):
+    """The user has as many builds waiting as one may have; later there is room again."""
 
 
 class BuildFailed(EngineError):

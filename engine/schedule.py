@@ -11,6 +11,7 @@ from tortoise.expressions import Q, Subquery
 from tortoise.functions import Min
 from tortoise.queryset import QuerySet
 
+from engine.errors import QueueFull
 from models import RUNNING, Build
 from models.enums import BuildStatus
 from settings import Settings
@@ -36,6 +37,16 @@ async def next_build(settings: Settings, moment: datetime) -> int | None:
 async def is_anything_due(moment: datetime) -> bool:
     """Whether any build waits, limits aside."""
     return await _due(moment).exists()
+
+
+async def require_room(settings: Settings, user: str) -> None:
+    """Raise QueueFull when the user may not queue another build now."""
+    most = settings.queue_length
+    if most and await Build.filter(status=BuildStatus.QUEUED, created_by=user).count() >= most:
+        raise QueueFull(
+            f"You have {most} builds waiting, which is as many as one user may have. Create this "
+            "one once some of them have begun, or cancel some."
+        )
 
 
 async def positions() -> dict[int, int]:

@@ -116,6 +116,7 @@ class FailureCode(StrEnum):
     REGISTRY_UNREACHABLE = "REGISTRY_UNREACHABLE"
     ENGINE_UNREACHABLE = "ENGINE_UNREACHABLE"
     WORKER_LOST = "WORKER_LOST"
+    QUEUED_TOO_LONG = "QUEUED_TOO_LONG"
     INTERNAL = "INTERNAL"
 
     @property
@@ -131,6 +132,7 @@ _SYSTEM = frozenset(
         FailureCode.REGISTRY_UNREACHABLE,
         FailureCode.ENGINE_UNREACHABLE,
         FailureCode.WORKER_LOST,
+        FailureCode.QUEUED_TOO_LONG,
         FailureCode.INTERNAL,
     }
 )

@@ -7,10 +7,12 @@ from strawberry.dataloader import DataLoader
 from tortoise.functions import Count, Max
 
 import models
+from engine import schedule
 from engine.differences import differences
 from engine.errors import NotFound
 from engine.record import record
 from engine.services import Services
+from models.enums import BuildStatus
 from resolvers import listing
 from resolvers.access import may_change
 from schema.build_difference import BuildDifference
@@ -49,6 +51,7 @@ class DatabaseReads:
         self._images = _loader(_load_images)
         self._steps = _loader(_load_steps)
         self._build_counts = _loader(_load_build_counts)
+        self._positions = _loader(_load_positions)
 
     async def is_admin(self, name: str) -> bool:
         """Whether the user of this name is an administrator, as far as the viewer's token tells."""
@@ -141,6 +144,12 @@ class DatabaseReads:
         """The whole record."""
         return await record(build)
 
+    async def queue_position(self, build: models.Build) -> int | None:
+        """Where it stands in the queue."""
+        if build.status is not BuildStatus.QUEUED:
+            return None
+        return await self._positions.load(build.id)
+
     async def line_count(self, build: models.Build) -> int:
         """How many lines the build's log has."""
         return int(build.log_lines)
@@ -217,6 +226,11 @@ async def _load_build_counts(ids: list[int]) -> dict[int, int]:
     return dict.fromkeys(ids, 0) | {
         row["image_id"]: row["builds"] for row in await rows.values("image_id", "builds")
     }
+
+
+async def _load_positions(ids: list[int]) -> dict[int, int | None]:
+    found = await schedule.positions()
+    return {id_: found.get(id_) for id_ in ids}
 
 
 def _grouped(ids: list[int], rows: list[V], key: Callable[[V], int]) -> dict[int, list[V]]:

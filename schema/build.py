@@ -108,6 +108,14 @@ class Build(Node):
         """Read for all builds of a page at once."""
         return [BuildStep.of(row) for row in await info.context.reads.build_steps(self.row)]
 
+    @field(
+        "Its place among the builds that wait, 1 for the next; null once it runs. The next one is "
+        "from whoever has the fewest running, so the place may also grow."
+    )
+    async def queue_position(self, info: Info) -> int | None:
+        """Reckoned for all builds of a page at once."""
+        return await info.context.reads.queue_position(self.row)
+
     @field("How many lines its log has so far.")
     async def line_count(self, info: Info) -> int:
         """Grows while it runs."""

@@ -97,6 +97,9 @@ class Reads(Protocol):
     async def build_record(self, build: models.Build) -> dict[str, object]:
         """The build's whole record, as docs/record.schema.json describes it."""
 
+    async def queue_position(self, build: models.Build) -> int | None:
+        """The build's place among those that wait, from 1; None when it does not wait."""
+
     async def line_count(self, build: models.Build) -> int:
         """How many lines the build's log has so far."""
 

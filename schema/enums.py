@@ -159,6 +159,7 @@ _describe(
     REGISTRY_UNREACHABLE="The registry did not answer.",
     ENGINE_UNREACHABLE="The container engine did not answer.",
     WORKER_LOST="The worker vanished during the build.",
+    QUEUED_TOO_LONG="No worker was free for the build within the time that builds may wait.",
     INTERNAL="A fault of Darkroom itself; the operators' log has the details.",
 )
 _describe(

@@ -144,6 +144,9 @@ class Memory:
     async def build_record(self, build: models.Build) -> dict[str, object]:
         return {"version": 1, "number": build.number}
 
+    async def queue_position(self, build: models.Build) -> int | None:
+        return 3
+
     async def line_count(self, build: models.Build) -> int:
         return 2**20
 
