@@ -1,6 +1,6 @@
 """What goes wrong with a repository, by its code and by its input field."""
 
-import random
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,7 +110,7 @@ async def test_what_is_too_large_is_refused_before_it_is_written(
 async def test_a_transfer_ends_at_the_limit(
     git_server: GitServer, git_policy: GitPolicy, tmp_path: Path
 ) -> None:
-    git_server.create("stream.git", {"main": {"noise": random.Random(1).randbytes(200_000).hex()}})
+    git_server.create("stream.git", {"main": {"noise": os.urandom(200_000).hex()}})
     request = GitRequest(url=git_server.url("stream.git"), ref="main")
     tight = replace(git_policy, max_bytes=100_000)
     failure = await failing_fetch(request, tight, tmp_path / "tree")
