@@ -132,7 +132,7 @@ async def archive(build: Build, blobs: Blobs) -> None:
             after = 0
             while rows := await _rows(build.id, after):
                 # Compressing takes long enough for everybody else on the loop to notice.
-                await asyncio.to_thread(writer.add, _chunks(rows))
+                await asyncio.to_thread(_add, writer, rows)
                 after = rows[-1].last_line
             await asyncio.to_thread(writer.close)
         if after != build.log_lines:
@@ -146,6 +146,11 @@ async def archive(build: Build, blobs: Blobs) -> None:
     await transaction(replace_rows)
     if not await Build.exists(id=build.id):
         await blobs.delete(key_of(build.id))  # its image was deleted meanwhile
+
+
+def _add(writer: ArchiveWriter, rows: Iterable[LogChunk]) -> None:
+    for chunk in _chunks(rows):
+        writer.add(chunk)
 
 
 async def _rows(build_id: int, after: int) -> list[LogChunk]:
