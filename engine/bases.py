@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from engine import dockerfile
 from engine.errors import BuildFailed
+from engine.hidden_bases import refuse_hidden
 from engine.job import Job
 from engine.logs.writer import ClaimLost
 from engine.reference import BadReference, Reference, parse_reference
@@ -38,6 +39,8 @@ async def resolve(job: Job) -> list[Base]:
     """Find the digest of every base, and put it on record. Raises BuildFailed."""
     text = job.build.dockerfile or ""
     names = list(dict.fromkeys(use.reference for use in dockerfile.bases(text)))
+    for name in names:
+        await refuse_hidden(job, name, _parse(name))
     if job.build.pinned:
         found = await _recorded(job, names)
     else:

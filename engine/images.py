@@ -6,10 +6,11 @@ from typing import Any
 
 from tortoise.exceptions import IntegrityError
 
-from engine import tags
+from engine import pushing_rights, schedule, tags
 from engine.builds import enqueue
 from engine.clock import now
 from engine.errors import FieldProblem, InvalidInput, NameTaken
+from engine.push_policy import Author
 from engine.reference import BadReference, ImageName, parse_image_name
 from engine.services import Services
 from models import Build, Image, ImageTag
@@ -29,6 +30,8 @@ class Draft:
     visibility: Visibility
     tags: tuple[str, ...]
     description: str
+    author: Author
+    overwrite: bool = False  # replace what the registry holds under this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,11 @@ async def create(
 ) -> tuple[Image, Build]:
     """Put an image on record and queue its first build.
 
-    Raises InvalidInput with every field's problem at once, and NameTaken.
+    Raises InvalidInput with every field's problem at once, NameTaken and Forbidden.
     """
     name, tag_ids = await check(services, draft, making.problems)
+    await pushing_rights.check(services, name, draft.author, overwrite=draft.overwrite)
+    await schedule.require_room(services.settings, owner)
     moment = now()
     image = Image(
         name=name.name,
@@ -72,6 +77,7 @@ async def create(
         created_by=owner,
         created_at=moment,
         upload_key=making.upload_key,
+        may_replace=draft.overwrite,
     )
 
     async def write() -> None:

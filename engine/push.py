@@ -10,6 +10,7 @@ from engine.errors import BuildFailed
 from engine.job import Job, Pushing
 from engine.locks import Locks
 from engine.logs.writer import ClaimLost
+from engine.pushing_rights import is_ours, taken
 from engine.registry import RegistryDenied, RegistryError, RegistryNotFound
 from engine.sizes import format_bytes
 from models.enums import Blame, BuildStatus, FailureCode
@@ -36,11 +37,23 @@ async def push(job: Job, image_id: str) -> Result:
     if not await builds.advance(job.services, job.build, BuildStatus.PUSHING):
         raise ClaimLost
     pushing = job.pushing = Pushing(image_id, await _before(job))
+    await _refuse_anothers(job, pushing.replaced)
     async with _named(job, image_id):
         await job.say(f"Pushing {job.image.reference}.")
         result = await _push_again_and_again(job, pushing)
     await job.say(f"The registry has {result.digest}, {format_bytes(result.size)} compressed.")
     return result
+
+
+async def _refuse_anothers(job: Job, held: str | None) -> None:
+    """Raise BuildFailed when the tag holds what Darkroom does not know and may not replace.
+
+    It is on record before the push, so that a build that is tried again knows its own image.
+    """
+    if held and not job.build.may_replace and not await is_ours(job.image):
+        raise BuildFailed(FailureCode.PUSH_DENIED, taken(job.image.name, held))
+    if not job.build.may_replace and not await job.build.note(may_replace=True):
+        raise ClaimLost
 
 
 async def current_digest(job: Job) -> str | None:
@@ -114,6 +127,6 @@ async def _push_once(job: Job, pushing: Pushing) -> Result:
 
 
 def _given_up(failure: BuildFailed, tries: int) -> PushGivenUp:
-    again = "Start the build again once the registry takes images; it need not be built anew."
+    again = "Build it again, with rebuildImage, once the registry takes images."
     times = f"It was tried {tries} times. " if tries > 1 else ""
     return PushGivenUp(failure.code, f"{failure.message} {times}{again}")

@@ -1,5 +1,6 @@
 """Making an image again, from the record of one of its builds."""
 
+from engine import schedule
 from engine.builds import enqueue, follow
 from engine.clock import now
 from engine.errors import FieldProblem, InvalidInput
@@ -30,6 +31,7 @@ async def rebuild(
             f"Build {original.number} ended before its inputs were on record. Name another build, "
             "or take today's inputs with `pinned: false`."
         )
+    await schedule.require_room(services.settings, by)
     build = await transaction(lambda: _write(image, original, pinned, by))
     await follow(services, build)
     await enqueue(services, build)
@@ -49,6 +51,7 @@ async def _write(image: Image, original: Build, pinned: bool, by: str) -> Build:
         rebuild_of_id=original.id,
         pinned=pinned,
         upload_key=original.upload_key,
+        may_replace=original.may_replace,
     )
     if pinned:
         build.context_digest = original.context_digest

@@ -50,6 +50,7 @@ class Build(Model):
     commit = fields.JSONField[dict[str, Any] | None](null=True)
     bases = fields.JSONField[list[dict[str, Any]]](default=list)
     environment = fields.JSONField[dict[str, Any]](default=dict)  # engine, builder, Darkroom
+    container = fields.JSONField[dict[str, Any] | None](null=True)  # what was saved, where one was
     # Seconds since 1970 that the files of the image are dated to, where the engine can.
     source_date_epoch = fields.BigIntField(null=True)
     rebuild_of: fields.ForeignKeyNullableRelation["Build"] = fields.ForeignKeyField(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from engine.push_policy import Author
 from engine.services import Services
 from resolvers.reads import DatabaseReads
 from schema.context import Context, Info, Viewer
@@ -32,3 +33,9 @@ def services_of(info: Info) -> Services:
 def viewer_of(info: Info) -> Viewer:
     """Who asks."""
     return info.context.viewer
+
+
+def author_of(info: Info) -> Author:
+    """Who asks, as the push policy judges them."""
+    viewer = viewer_of(info)
+    return Author(viewer.name, viewer.groups, viewer.admin)

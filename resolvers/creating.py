@@ -7,7 +7,7 @@ from engine import existing, images
 from engine.errors import Unavailable
 from engine.images import Draft, Making
 from engine.sources import dockerfile, git, upload
-from resolvers.context import services_of, viewer_of
+from resolvers.context import author_of, services_of, viewer_of
 from schema.build import Build
 from schema.context import Info
 from schema.create_inputs import (
@@ -18,6 +18,7 @@ from schema.create_inputs import (
     CreateImageFromTrainingTaskInput,
     CreateImageFromUploadInput,
     CreateImageInput,
+    PushedImageInput,
 )
 from schema.image import Image
 from schema.results import CreateImagePayload
@@ -62,12 +63,19 @@ async def from_upload(info: Info, given: CreateImageFromUploadInput) -> CreateIm
 
 async def _create(info: Info, given: CreateImageInput, making: Making) -> CreateImagePayload:
     owner = viewer_of(info).name
-    image, build = await images.create(services_of(info), _draft(given), making, owner)
+    image, build = await images.create(services_of(info), _draft(info, given), making, owner)
     return CreateImagePayload(image=Image.of(image), build=Build.of(build))
 
 
-def _draft(given: CreateImageInput) -> Draft:
-    return Draft(given.name, given.visibility, tuple(given.tags), given.description)
+def _draft(info: Info, given: CreateImageInput) -> Draft:
+    return Draft(
+        name=given.name,
+        visibility=given.visibility,
+        tags=tuple(given.tags),
+        description=given.description,
+        author=author_of(info),
+        overwrite=isinstance(given, PushedImageInput) and given.overwrite,
+    )
 
 
 async def _received(file: Upload, path: Path, most: int) -> bool:
@@ -84,7 +92,7 @@ async def _received(file: Upload, path: Path, most: int) -> bool:
 
 async def from_existing(info: Info, given: CreateImageFromExistingInput) -> CreateImagePayload:
     """An image that the registry has already."""
-    row = await existing.register(services_of(info), _draft(given), viewer_of(info).name)
+    row = await existing.register(services_of(info), _draft(info, given), viewer_of(info).name)
     return CreateImagePayload(image=Image.of(row), build=None)
 
 

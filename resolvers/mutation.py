@@ -4,9 +4,9 @@ from typing import Annotated
 
 import strawberry
 
-from engine import builds, editing, existing, rebuilding
+from engine import builds, editing, existing, pushing_rights, rebuilding
 from resolvers import creating, find
-from resolvers.context import services_of, viewer_of
+from resolvers.context import author_of, services_of, viewer_of
 from resolvers.tag_mutation import TagMutation
 from schema import results
 from schema.build import Build
@@ -125,6 +125,7 @@ class Mutation(TagMutation):
     ) -> results.CreateImageResult:
         """The newest build's record when none is named."""
         image = await find.image_to_change(viewer_of(info), id)
+        pushing_rights.check_policy(services_of(info), image.repository, author_of(info))
         original = await find.build_to_see(viewer_of(info), input.build) if input.build else None
         build = await rebuilding.rebuild(
             services_of(info), image, original, pinned=input.pinned, by=viewer_of(info).name

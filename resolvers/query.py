@@ -7,7 +7,7 @@ import strawberry
 from engine.errors import Unavailable
 from engine.reference import check_repository
 from models import TagCategory
-from resolvers import find, listing
+from resolvers import find, listing, registry_names
 from resolvers.context import services_of, viewer_of
 from schema.build import Build
 from schema.cluster import TrainingTask
@@ -104,9 +104,10 @@ class Query:
         after: After = strawberry.UNSET,
     ) -> RegistryNames:
         """A page of a search may be short and still not be the last."""
-        registry = services_of(info).registry
-        page = await registry.repositories(search or "", after or None, _within(first))
-        return RegistryNames(names=list(page.names), end_cursor=page.last)
+        registry, sealer = services_of(info).registry, services_of(info).sealer
+        last = registry_names.place(after or None, sealer)
+        page = await registry.repositories(search or "", last, _within(first))
+        return await registry_names.repositories(viewer_of(info), page, sealer)
 
     @field("Tags of one of the registry's repositories.")
     async def registry_tags(
@@ -117,11 +118,11 @@ class Query:
         after: After = strawberry.UNSET,
     ) -> RegistryNames:
         """None when there is no such repository."""
-        registry = services_of(info).registry
-        page = await registry.tags(
-            check_repository(repository.strip("/")), after or None, _within(first)
-        )
-        return RegistryNames(names=list(page.names), end_cursor=page.last)
+        registry, sealer = services_of(info).registry, services_of(info).sealer
+        name = check_repository(repository.strip("/"))
+        last = registry_names.place(after or None, sealer)
+        page = await registry.tags(name, last, _within(first))
+        return await registry_names.tags(viewer_of(info), name, page, sealer)
 
     @field(
         "The viewer's own training tasks that are running now. Null, with an error, when no "

@@ -23,8 +23,19 @@ class CreateImageInput:
     description: str = strawberry.field(default="", description="What it is, for its readers.")
 
 
+@strawberry.input
+class PushedImageInput(CreateImageInput):
+    """What all ways have in common that put an image into the registry; not an input of its own."""
+
+    overwrite: bool = strawberry.field(
+        default=False,
+        description="Replace what the registry holds under this name without Darkroom knowing of "
+        "it; the push policy may forbid that.",
+    )
+
+
 @strawberry.input(description="An image that is built from a git repository.")
-class CreateImageFromGitInput(CreateImageInput):
+class CreateImageFromGitInput(PushedImageInput):
     """The origin GIT."""
 
     url: str = strawberry.field(
@@ -48,7 +59,7 @@ class CreateImageFromGitInput(CreateImageInput):
 
 
 @strawberry.input(description="An image that is built from a Dockerfile alone.")
-class CreateImageFromDockerfileInput(CreateImageInput):
+class CreateImageFromDockerfileInput(PushedImageInput):
     """The origin DOCKERFILE."""
 
     dockerfile: str = strawberry.field(
@@ -57,7 +68,7 @@ class CreateImageFromDockerfileInput(CreateImageInput):
 
 
 @strawberry.input(description="An image that is built from an uploaded file.")
-class CreateImageFromUploadInput(CreateImageInput):
+class CreateImageFromUploadInput(PushedImageInput):
     """The origin UPLOAD."""
 
     file: Upload = strawberry.field(
@@ -72,7 +83,7 @@ class CreateImageFromExistingInput(CreateImageInput):
 
 
 @strawberry.input(description="An image of the viewer's own running training task.")
-class CreateImageFromTrainingTaskInput(CreateImageInput):
+class CreateImageFromTrainingTaskInput(PushedImageInput):
     """The origin TRAINING_TASK."""
 
     task: strawberry.ID = strawberry.field(description="The `TrainingTask.id`.")
@@ -88,7 +99,7 @@ class CreateImageFromTrainingTaskInput(CreateImageInput):
 
 
 @strawberry.input(description="An image of any running container of the cluster.")
-class CreateImageFromContainerInput(CreateImageInput):
+class CreateImageFromContainerInput(PushedImageInput):
     """The origin CONTAINER."""
 
     namespace: str = strawberry.field(description="The pod's namespace in the cluster.")

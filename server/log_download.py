@@ -1,5 +1,6 @@
 """The whole log of a build as plain text: ranges (RFC 9110), ETag, and `?follow=1`."""
 
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,10 +9,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from engine.errors import NotFound
 from engine.logs.reader import End
 from engine.services import Services
 from models import Build
 from resolvers import find
+from resolvers.following import while_visible
 from schema import ids
 from server.authentication import Identity, KeysUnavailable, Unauthenticated, identify
 from server.log_links import LogLinks
@@ -42,7 +45,7 @@ async def download(request: Request) -> Response:
         return PlainTextResponse("There is no such build.\n", status_code=404)
     name = f"build-{build.id}.log"
     if request.query_params.get("follow") in ("1", "true"):
-        return _stream(_follow(services, build), {}, name)
+        return _stream(_follow(services, identity, build), {}, name)
     return _whole(request, services, build, name)
 
 
@@ -100,11 +103,18 @@ async def _part(services: Services, build: Build, span: Span) -> AsyncIterator[b
             return
 
 
-async def _follow(services: Services, build: Build) -> AsyncIterator[bytes]:
-    """Every line there is, then every line that comes, until the build is over."""
-    async for event in services.logs.follow(build.id, 0):
-        if not isinstance(event, End):
-            yield event.data
+async def _follow(services: Services, identity: Identity, build: Build) -> AsyncIterator[bytes]:
+    """Every line there is, then every line that comes, until the build is over.
+
+    It ends sooner when the token expires, or when the image is no longer the reader's to see.
+    """
+    events = services.logs.follow(build.id, 0)
+    seen = while_visible(events, services, identity.viewer, build, identity.seconds_left)
+    with contextlib.suppress(NotFound):
+        async with contextlib.aclosing(seen):
+            async for event in seen:
+                if not isinstance(event, End):
+                    yield event.data
 
 
 def _stream(

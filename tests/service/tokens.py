@@ -16,9 +16,9 @@ SECRET = "a shared secret of the tests, as long as HS512 wants it: 64 characters
 
 def token(name: object = "mina", key: Any = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
     """A token of a user that holds for an hour, unless `claims` say otherwise."""
-    all_claims = {"sub": name, "exp": int(time.time()) + 3600} | claims
+    all_claims: dict[str, Any] = {"sub": name, "exp": int(time.time()) + 3600} | claims
     kept = {claim: value for claim, value in all_claims.items() if value is not None}
-    headers = kept.pop("headers", None)
+    headers: Any = kept.pop("headers", None)
     return jwt.encode(kept, key, algorithm, headers=headers)
 
 
