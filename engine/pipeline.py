@@ -22,6 +22,7 @@ from engine.job import Job
 from engine.logs.writer import ClaimLost
 from engine.push import Result, push
 from engine.repeating import say_what_differs, say_what_is_repeated
+from engine.saving.save import SAVED, save
 from engine.sizes import format_bytes
 from engine.sources import Fetched
 from engine.sources.by_origin import FETCH
@@ -36,6 +37,8 @@ _REPRODUCIBLE = ("buildkit", "containerd")
 
 async def run(job: Job) -> Result:
     """Build one image and push it. Raises BuildFailed, or ClaimLost."""
+    if job.image.origin in SAVED:
+        return await save(job)
     await _introduce(job)
     await say_what_is_repeated(job)
     if not job.build.context_digest:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from engine import builds, existing, worker
+from engine.saving import sweeping as sweeping_jobs
 from engine.services import Services
 from models import Build
 
@@ -72,7 +73,11 @@ class Slots:
 async def building(services: Services) -> AsyncIterator[None]:
     """Take builds until the block ends; those that run then are handed back."""
     slots = Slots(services)
-    sweeping = asyncio.create_task(_sweep_forever(services, slots))
+    sweeping = asyncio.gather(
+        _sweep_forever(services, slots),
+        # By itself: a cluster that does not answer must not hold up the builds.
+        _sweep_cluster_forever(services),
+    )
     await services.queue.work(slots.woken, services.settings.builds_at_once)
     try:
         yield
@@ -93,3 +98,13 @@ async def _sweep_forever(services: Services, slots: Slots) -> None:
         except Exception:
             log.exception("the sweep failed; it is tried again")
         await asyncio.sleep(services.settings.lease_seconds / 3)
+
+
+async def _sweep_cluster_forever(services: Services) -> None:
+    """Look for saving Jobs that nobody follows any more."""
+    while True:
+        try:
+            await sweeping_jobs.sweep(services)
+        except Exception:
+            log.exception("the sweep of saving Jobs failed; it is tried again")
+        await asyncio.sleep(services.settings.lease_seconds)

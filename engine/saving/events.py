@@ -64,6 +64,14 @@ class FilesChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """The image exists, and is about to be pushed."""
+
+    image_id: str
+    """The digest of its config."""
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """The image is in the registry, under its tag."""
 
@@ -92,7 +100,7 @@ class Clean:
     """The container is as it was, and nothing of the saving is left on the node; comes last."""
 
 
-Event = PhaseChanged | FilesChanged | Saved | Failed | Clean
+Event = PhaseChanged | FilesChanged | Made | Saved | Failed | Clean
 
 
 def encode(event: Event) -> str:
@@ -119,6 +127,8 @@ def _fields(event: Event) -> dict[str, Any]:
         case FilesChanged(changes):
             rows = [[change.kind[0], change.size, change.path] for change in changes]
             return {"event": "files", "changes": rows}
+        case Made(image_id):
+            return {"event": "made", "image_id": image_id}
         case Saved():
             values = {name: getattr(event, name) for name in Saved.__dataclass_fields__}
             return {"event": "saved", **values}
@@ -145,6 +155,7 @@ def _change(row: Sequence[Any]) -> Change:
 _DECODERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     "phase": _phase,
     "files": _files,
+    "made": lambda found: Made(str(found["image_id"])),
     "saved": lambda found: Saved(**found),
     "failed": lambda found: Failed(FailureCode(found["code"]), str(found["message"])),
     "clean": lambda _: Clean(),

@@ -17,7 +17,7 @@ from engine.containerd.client import Containerd, ContainerInfo, Content
 from engine.containerd.protos import containerd_pb2 as pb
 from engine.errors import BuildFailed
 from engine.registry import Registry
-from engine.saving.events import Phase, Saved
+from engine.saving.events import Made, Phase, Saved
 from engine.saving.node.base_image import BaseImage, find_base
 from engine.saving.node.checks import check
 from engine.saving.node.image import (
@@ -142,6 +142,7 @@ class ContainerdSaving:
             extend_config(base.config, layer.diff_id, self.plan, created), base.manifest
         )
         manifest = manifest_document(base.manifest, config, layer)
+        self.report.tell(Made(config.digest))
         pusher = Pusher(self.plan, self.registry, self.report)
 
         async def push() -> str:

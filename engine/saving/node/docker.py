@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.errors import BuildFailed
 from engine.registry import Credentials, Registry, RegistryUnreachable
-from engine.saving.events import Change, Phase, Saved
+from engine.saving.events import Change, Made, Phase, Saved
 from engine.saving.node.checks import check
 from engine.saving.node.docker_engine import NodeEngine, RunningContainer
 from engine.saving.node.image import extend_config
@@ -49,6 +49,7 @@ class DockerSaving:
         changes = await self.engine.changes(container.id)
         committed = await self._commit(container)
         image = await self._with_own_config(container, committed)
+        self.report.tell(Made(image))
         with self.report.phase(Phase.PUSH):
             digest = await self._push(image)
         layer_size, layer = await self._survey(digest)

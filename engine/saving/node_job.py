@@ -1,0 +1,201 @@
+"""Running a saving Job: started, followed line by line, and gone at the end whatever happens."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.cluster import ClusterError, ClusterNotFound
+from engine.cluster.api import Api, Object
+from engine.errors import BuildFailed
+from engine.registry import Credentials
+from engine.saving.events import Clean, Event, decode
+from engine.saving.manifests import CONTAINER, secret_manifest
+from models.enums import FailureCode
+
+POLL_SECONDS = 0.2
+_GONE_SECONDS = 75
+"""How long a Job may take to end: its grace, and some."""
+# What a kubelet says of an image that it cannot have.
+_NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+
+OnEvent = Callable[[Event | str], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class NodeJob:
+    """One Job. `on_event` gets its events, and its other lines as they are."""
+
+    api: Api
+    manifest: dict[str, Any]
+    login: Credentials | None
+    start_seconds: float
+    on_event: OnEvent
+    clean: bool = False
+    """Whether it said at its end that nothing is left on the node."""
+    created: bool = False
+    """Whether the cluster has been told of it."""
+    ended_by: str | None = None
+    """Why the cluster ended it, if it did: `DeadlineExceeded` and the like."""
+    _lines: int = field(default=0, init=False)
+    _restarts: int = field(default=0, init=False)
+
+    async def run(self) -> None:
+        """Run it to its end. Raises BuildFailed, ClusterError, and what `on_event` raises."""
+        try:
+            self.created = True
+            await self._create()
+            following = asyncio.create_task(self._follow())
+            try:
+                await asyncio.shield(following)
+            finally:
+                # Told to stop, it still says that it has cleaned up.
+                await asyncio.shield(self._end(following))
+            self.ended_by = await self._failure()
+        finally:
+            await asyncio.shield(self._remove())
+
+    async def _remove(self) -> None:
+        with contextlib.suppress(ClusterError):
+            await remove(self.api, self._namespace, self._name)
+
+    async def _failure(self) -> str | None:
+        with contextlib.suppress(ClusterError):
+            job = await self.api.get(f"{jobs_path(self._namespace)}/{self._name}")
+            for condition in (job.get("status") or {}).get("conditions") or []:
+                if condition["type"] == "Failed" and condition["status"] == "True":
+                    return str(condition.get("reason") or "Failed")
+        return None
+
+    async def _create(self) -> None:
+        job = await self.api.create(jobs_path(self._namespace), self.manifest)
+        if self.login:
+            # After the Job, whose it is; the kubelet waits for it.
+            secret = secret_manifest(dict(job), self.login)
+            await self.api.create(f"/api/v1/namespaces/{self._namespace}/secrets", secret)
+
+    async def _end(self, following: asyncio.Task[None]) -> None:
+        if not following.done():
+            with contextlib.suppress(ClusterError):
+                await _delete(self.api, self._namespace, self._name)
+            await asyncio.wait({following}, timeout=_GONE_SECONDS)
+            following.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await following
+
+    async def _follow(self) -> None:
+        """Report every line until the Job's pod has ended."""
+        pod = await self._started_in_time()
+        while True:
+            with contextlib.suppress(ClusterError):
+                await self._read(pod["metadata"]["name"])
+            if self.clean:
+                return
+            now = await self._pod()
+            if now is None or now["status"]["phase"] in ("Succeeded", "Failed"):
+                return
+            restarts = _state_of(now).get("restartCount", 0)
+            if restarts != self._restarts:
+                self._restarts, self._lines = restarts, 0
+                await self.on_event("The saving process was killed, and runs again.")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _started_in_time(self) -> Object:
+        try:
+            async with asyncio.timeout(self.start_seconds):
+                return await self._started()
+        except TimeoutError:
+            raise BuildFailed(
+                FailureCode.COMMIT_FAILED,
+                f"The saving Job did not start on its node within {self.start_seconds:g} seconds. "
+                "Ask an administrator to check the node, and DARKROOM_DOCKER_SOCKET or "
+                "DARKROOM_CONTAINERD_SOCKET, whichever it has.",
+            ) from None
+
+    async def _started(self) -> Object:
+        """The Job's pod, once its process has run. Raises BuildFailed when it cannot."""
+        while True:
+            pod = await self._pod()
+            state = _state_of(pod).get("state") or {} if pod else {}
+            if pod and ("running" in state or "terminated" in state):
+                return pod
+            reason = (state.get("waiting") or {}).get("reason")
+            if reason in _NO_IMAGE:
+                image = self.manifest["spec"]["template"]["spec"]["containers"][0]["image"]
+                raise BuildFailed(
+                    FailureCode.COMMIT_FAILED,
+                    f"The container's node cannot pull Darkroom's image {image}. Ask an "
+                    "administrator to check DARKROOM_SAVE_IMAGE.",
+                )
+            if pod and pod["status"].get("phase") == "Failed":
+                why = pod["status"].get("message") or pod["status"].get("reason") or "no reason"
+                raise BuildFailed(
+                    FailureCode.COMMIT_FAILED, f"The container's node refused the Job: {why}."
+                )
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _pod(self) -> Object | None:
+        path = f"/api/v1/namespaces/{self._namespace}/pods"
+        pods = await self.api.items(path, labelSelector=f"job-name={self._name}")
+        return pods[-1] if pods else None
+
+    async def _read(self, pod: str) -> None:
+        """Report the lines of the log that are new, up to the end of the process."""
+        path = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/log"
+        number = 0
+        async with self.api.stream(path, container=CONTAINER, follow="true") as pieces:
+            async for line in _lines(pieces):
+                number += 1
+                if number > self._lines:  # the connection may have broken before
+                    self._lines = number
+                    await self._report(line)
+
+    async def _report(self, line: str) -> None:
+        event = decode(line)
+        if isinstance(event, Clean):
+            self.clean = True
+        await self.on_event(event or line)
+
+    @property
+    def _name(self) -> str:
+        return str(self.manifest["metadata"]["name"])
+
+    @property
+    def _namespace(self) -> str:
+        return str(self.manifest["metadata"]["namespace"])
+
+
+def jobs_path(namespace: str) -> str:
+    """Where a namespace's Jobs are."""
+    return f"/apis/batch/v1/namespaces/{namespace}/jobs"
+
+
+async def remove(api: Api, namespace: str, name: str) -> None:
+    """Delete a Job and wait until it and its pods are gone. Raises ClusterError."""
+    await _delete(api, namespace, name)
+    with contextlib.suppress(TimeoutError, ClusterNotFound):
+        async with asyncio.timeout(_GONE_SECONDS):
+            while True:
+                await api.get(f"{jobs_path(namespace)}/{name}")
+                await asyncio.sleep(POLL_SECONDS)
+
+
+async def _delete(api: Api, namespace: str, name: str) -> None:
+    # In the foreground: the Job is there for as long as its pods are.
+    await api.delete(f"{jobs_path(namespace)}/{name}", propagationPolicy="Foreground")
+
+
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    begun = b""
+    async for piece in pieces:
+        *lines, begun = (begun + piece).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace")
+    if begun:
+        yield begun.decode(errors="replace")
+
+
+def _state_of(pod: Object) -> Object:
+    states = (pod.get("status") or {}).get("containerStatuses") or []
+    return next((state for state in states if state["name"] == CONTAINER), {})
