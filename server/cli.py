@@ -48,6 +48,8 @@ def serve(host: str, port: int) -> None:
     found = _settings()
     if found.auth == "local" and not _is_loopback(host):
         log.warning("listening on %s: everybody who reaches this address is an administrator", host)
+    # uvicorn ends its work and then lets the signal do what it did before: here, a good end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     asyncio.run(_migrate(found))
     uvicorn.run(
         application(found),

@@ -19,7 +19,8 @@ from schema import ids
 from server.authentication import Identity, KeysUnavailable, Unauthenticated, identify
 from server.log_links import LogLinks
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+# No log has 10^18 bytes, and Python refuses to read numbers of thousands of digits.
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ async def download(request: Request) -> Response:
         return PlainTextResponse("There is no such build.\n", status_code=404)
     name = f"build-{build.id}.log"
     if request.query_params.get("follow") in ("1", "true"):
-        return _stream(_follow(services, identity, build), {}, name)
+        return _stream(request, _follow(services, identity, build), {}, name)
     return _whole(request, services, build, name)
 
 
@@ -59,39 +60,42 @@ async def _identify(request: Request) -> Identity:
 
 
 def _whole(request: Request, services: Services, build: Build, name: str) -> Response:
-    """What there is now; its tag changes with every line."""
-    etag = f'"{build.id}-{build.attempt}-{build.log_bytes}"'
+    """What there is now, or the part that is asked for; its tag changes with every line."""
+    size = build.log_bytes
+    etag = f'"{build.id}-{build.attempt}-{size}"'
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
-    if etag in request.headers.get("if-none-match", ""):
+    if _is_known(request, etag):
         return Response(status_code=304, headers=headers)
-    span = _span(request, build.log_bytes, etag)
-    if span is None:
-        headers["Content-Range"] = f"bytes */{build.log_bytes}"
+    asked = _asked(request, size, etag)
+    if asked and asked.start >= asked.end:
+        headers["Content-Range"] = f"bytes */{size}"
         return PlainTextResponse("There is no such part of the log.\n", 416, headers)
+    if asked:
+        headers["Content-Range"] = f"bytes {asked.start}-{asked.end - 1}/{size}"
+    span = asked or Span(0, size)
     headers["Content-Length"] = str(span.end - span.start)
-    status = 200
-    if span != Span(0, build.log_bytes):
-        status = 206
-        headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{build.log_bytes}"
-    return _stream(_part(services, build, span), headers, name, status)
+    body = _part(services, build, span)
+    return _stream(request, body, headers, name, status=206 if asked else 200)
 
 
-def _span(request: Request, size: int, etag: str) -> Span | None:
-    """The part that is asked for; None when there is no such part.
+def _is_known(request: Request, etag: str) -> bool:
+    """Whether the client has this version (RFC 9110, 13.1.2)."""
+    tags = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
+    return "*" in tags or etag in [tag.removeprefix("W/") for tag in tags]
+
+
+def _asked(request: Request, size: int, etag: str) -> Span | None:
+    """The part that is asked for, empty when there is no such part; None for the whole.
 
     Several ranges at once, and ranges of another version, are answered with the whole.
     """
-    whole = Span(0, size)
     asked = _RANGE.fullmatch(request.headers.get("range", ""))
     if asked is None or request.headers.get("if-range", etag) != etag:
-        return whole
+        return None
     first, last = asked.groups()
-    if not first and not last:
-        return whole
-    if not first:
-        return Span(max(0, size - int(last)), size) if int(last) else None
-    end = min(int(last) + 1, size) if last else size
-    return Span(int(first), end) if int(first) < end else None
+    if first:
+        return Span(int(first), min(int(last) + 1, size) if last else size)
+    return Span(max(0, size - int(last)), size) if last else None
 
 
 async def _part(services: Services, build: Build, span: Span) -> AsyncIterator[bytes]:
@@ -117,9 +121,21 @@ async def _follow(services: Services, identity: Identity, build: Build) -> Async
                     yield event.data
 
 
+async def _nothing() -> AsyncIterator[bytes]:
+    empty: tuple[bytes, ...] = ()
+    for nothing in empty:
+        yield nothing
+
+
 def _stream(
-    body: AsyncIterator[bytes], headers: dict[str, str], name: str, status: int = 200
+    request: Request,
+    body: AsyncIterator[bytes],
+    headers: dict[str, str],
+    name: str,
+    status: int = 200,
 ) -> StreamingResponse:
+    if request.method == "HEAD":
+        body = _nothing()  # a log that is followed would not end
     headers |= {"Content-Disposition": f'inline; filename="{name}"'}
     return StreamingResponse(body, status, headers, media_type="text/plain; charset=utf-8")
 
