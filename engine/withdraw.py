@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import logging
+from collections.abc import Sequence
 
 from engine.job import Job, Pushing
 from engine.push import current_digest
@@ -10,36 +12,64 @@ from engine.registry import RegistryError
 from models import Build, Image
 from models.enums import BuildStatus
 
-# An engine that is told to stop may have sent the manifest already, and not been answered yet.
-_LOOK_AGAIN_SECONDS = (0.1, 0.3)
+log = logging.getLogger(__name__)
+
 # A cancel is answered within two seconds, whatever the registry does.
 _MOST_SECONDS = 1.5
+# An engine that is told to stop may have sent the manifest already, and a slow registry may take
+# it long afterwards: so it is looked for again, at first while the cancel waits.
+_LOOK_SECONDS = (0.0, 0.1, 0.3)
+_LOOK_LATER_SECONDS = (1, 3, 10, 30)
+_looking: set[asyncio.Task[None]] = set()
 
 
 async def withdraw(job: Job) -> None:
     """Let the tag point to what it did before the push, or to nothing."""
-    if job.pushing is None:
-        return
+    pushing = job.pushing
+    if pushing is None or pushing.digest == pushing.replaced is not None:
+        return  # nothing was pushed, or the same image as before
     try:
         async with asyncio.timeout(_MOST_SECONDS):
-            await _withdraw(job, job.pushing)
+            withdrawn = await _look(job, pushing, _LOOK_SECONDS)
     except (RegistryError, TimeoutError):
-        await job.say(f"The registry did not answer: {job.image.reference} may have stayed there.")
+        await job.say("The registry does not answer. What was pushed is withdrawn when it does.")
+        withdrawn = False
+    if withdrawn:
+        await job.say(f"{job.image.reference} was withdrawn from the registry.")
+    else:
+        task = asyncio.create_task(_look_later(job, pushing))
+        _looking.add(task)  # the event loop itself keeps no task alive
+        task.add_done_callback(_looking.discard)
 
 
-async def _withdraw(job: Job, pushing: Pushing) -> None:
-    if pushing.digest == pushing.replaced is not None:
-        return  # the same image as before
-    pauses = (0.0,) if pushing.digest else (0.0, *_LOOK_AGAIN_SECONDS)
+async def _look_later(job: Job, pushing: Pushing) -> None:
+    for pause in _LOOK_LATER_SECONDS:
+        try:
+            if await _is_built_again(job) or await _look(job, pushing, (pause,)):
+                return
+        except Exception as error:  # noqa: BLE001  # nobody waits for this; the next look may succeed
+            log.warning("build %s: what it pushed may have stayed: %s", job.build.id, error)
+
+
+async def _is_built_again(job: Job) -> bool:
+    """Whether the tag is another build's by now."""
+    return await Build.filter(image__name=job.image.name, id__gt=job.build.id).exists()
+
+
+async def _look(job: Job, pushing: Pushing, pauses: Sequence[float]) -> bool:
+    """Look for what was pushed, after each pause, and undo it; whether it is undone."""
     for pause in pauses:
         await asyncio.sleep(pause)
         digest = await current_digest(job)
         if digest in (None, pushing.replaced) or not await is_ours(job, pushing, digest):
+            if pushing.digest:
+                return True  # it was seen there, and is no longer
             continue
-        if not await Image.filter(id=job.image.id, digest=digest).exists():
-            await _undo(job, pushing.replaced, digest)
-            await job.say(f"{job.image.reference} was withdrawn from the registry.")
-        return
+        if await Image.filter(id=job.image.id, digest=digest).exists():
+            return True  # another build of the image has succeeded with it
+        await _undo(job, pushing.replaced, digest)
+        return True
+    return False
 
 
 async def is_ours(job: Job, pushing: Pushing, digest: str) -> bool:

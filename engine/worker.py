@@ -141,6 +141,7 @@ async def _interrupted(job: Job, why: Interruption) -> None:
     if why is Interruption.CANCELED:
         await _canceled(job)
         return
+    await withdraw(job)
     limit = job.services.settings.build_seconds
     message = f"The build took longer than {limit:g} seconds, which is the limit for one build."
     await _failed(job, BuildFailed(FailureCode.TIMEOUT, message))
@@ -156,7 +157,8 @@ async def _canceled(job: Job) -> None:
 async def _failed(job: Job, failure: BuildFailed) -> None:
     """Record a failure, or another try when the system is to blame and tries are left."""
     settings, build = job.services.settings, job.build
-    await withdraw(job)
+    if job.pushing and job.pushing.digest:
+        await withdraw(job)
     message = job.log.mask(failure.message)
     again = (
         failure.blame is Blame.SYSTEM
