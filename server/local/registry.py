@@ -65,7 +65,7 @@ def local_registry(
     config = data / "registry.yml"
     config.touch(mode=0o600)
     # JSON is YAML, and quotes paths better than one would by hand.
-    config.write_text(json.dumps(_config(data, host, auth), indent=2))
+    config.write_text(json.dumps(registry_config(data, host, auth), indent=2))
     with running(
         ["docker-registry", "serve", str(config)],
         log=data / "registry.log",
@@ -76,7 +76,10 @@ def local_registry(
         yield LocalRegistry(host)
 
 
-def _config(data: Path, host: str, auth: Htpasswd | TokenService | None) -> dict[str, Any]:
+def registry_config(
+    data: Path, host: str, auth: Htpasswd | TokenService | None = None
+) -> dict[str, Any]:
+    """Distribution's configuration for a registry that keeps everything under `data`."""
     config: dict[str, Any] = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
