@@ -8,6 +8,7 @@ from engine.clock import now
 from engine.errors import FieldProblem, InvalidInput, NotFound
 from engine.images import describe_problems
 from engine.logs.archive import key_of
+from engine.saving import changed_files
 from engine.services import Services
 from engine.sources.git import seal
 from models import Build, Change, Image, ImageTag
@@ -68,6 +69,7 @@ async def delete(services: Services, image: Image) -> None:
     await Image.filter(id=image.id).delete()
     for id_ in ids:
         await services.blobs.delete(key_of(id_))
+        await services.blobs.delete(changed_files.key_of(id_))
     services.notifier.publish("image", image.id)
 
 

@@ -10,6 +10,11 @@ from models.database import transaction
 from models.enums import BuildStatus, Origin
 
 _BUILT = (Origin.GIT, Origin.DOCKERFILE, Origin.UPLOAD)
+_SAVED = (Origin.TRAINING_TASK, Origin.CONTAINER)
+_NOT_AGAIN = (
+    "A saved container cannot be made again from its record, which does not hold what its "
+    "processes did. While the same container runs, save it again with `pinned: false`."
+)
 
 
 async def rebuild(
@@ -20,7 +25,9 @@ async def rebuild(
     Pinned, it repeats the original's context, commit and base digests; else it takes today's.
     Raises InvalidInput when there is no such record.
     """
-    if image.origin not in _BUILT:
+    if image.origin in _SAVED and pinned:
+        raise InvalidInput([FieldProblem("pinned", _NOT_AGAIN)])
+    if image.origin not in (*_BUILT, *_SAVED):
         raise _unusable("It was not built here, so there is nothing to build again.")
     if original is None:
         original = await Build.filter(image_id=image.id).order_by("-number").first()

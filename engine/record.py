@@ -13,6 +13,9 @@ from models.enums import FailureCode, Origin
 
 Document = dict[str, Any]
 
+# What a worker needs to ask for a user again, and nobody else.
+_PRIVATE = ("groups", "podUid", "taskKey")
+
 VERSION = 1  # grows with changes that a reader of the older version would misread
 
 
@@ -40,7 +43,7 @@ def _request(image: Image, build: Build, original: Build | None) -> Document:
         "by": build.created_by,
         "at": _time(build.created_at),
         "origin": image.origin.value,
-        "source": image.source,
+        "source": {key: image.source[key] for key in image.source if key not in _PRIVATE},
         "repeats": _repeats(build, original) if original else None,
     }
 
@@ -61,7 +64,14 @@ def _inputs(image: Image, build: Build) -> Document:
         "dockerfile": _dockerfile(build),
         "bases": [{"reference": b["reference"], "digest": b["digest"]} for b in build.bases],
         "sourceDateEpoch": build.source_date_epoch,
+        "container": _container(build),
     }
+
+
+def _container(build: Build) -> Document | None:
+    """What was saved; its changed files are a list of their own."""
+    found = build.container
+    return found and {key: found[key] for key in found if key != "changesKey"}
 
 
 def _commit(build: Build) -> Document | None:

@@ -84,6 +84,14 @@ class StepStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
+class FileChange(StrEnum):
+    """What happened to a file of a container since its image."""
+
+    ADDED = "ADDED"
+    CHANGED = "CHANGED"
+    DELETED = "DELETED"
+
+
 class Blame(StrEnum):
     """USER: the same input fails again. SYSTEM: another try may succeed."""
 

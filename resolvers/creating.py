@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 
 from engine import existing, images
-from engine.errors import Unavailable
 from engine.images import Draft, Making
 from engine.sources import dockerfile, git, upload
+from resolvers import audit, saving
 from resolvers.context import author_of, services_of, viewer_of
 from schema.build import Build
 from schema.context import Info
@@ -24,7 +24,6 @@ from schema.image import Image
 from schema.results import CreateImagePayload
 from schema.scalars import Upload
 
-LATER = "Making an image from {} is not available yet in this version."
 CHUNK = 1024 * 1024  # bytes of an upload in memory at once
 
 
@@ -68,6 +67,7 @@ async def _create(info: Info, given: CreateImageInput, making: Making) -> Create
 
 
 def _draft(info: Info, given: CreateImageInput) -> Draft:
+    audit.note(name=given.name)
     return Draft(
         name=given.name,
         visibility=given.visibility,
@@ -100,9 +100,9 @@ async def from_training_task(
     info: Info, given: CreateImageFromTrainingTaskInput
 ) -> CreateImagePayload:
     """A container of a training task."""
-    raise Unavailable(LATER.format("a training task"))
+    return await _create(info, given, await saving.of_training_task(info, given))
 
 
 async def from_container(info: Info, given: CreateImageFromContainerInput) -> CreateImagePayload:
     """Any container."""
-    raise Unavailable(LATER.format("a container"))
+    return await _create(info, given, await saving.of_container(info, given))

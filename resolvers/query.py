@@ -4,10 +4,9 @@ from typing import Annotated
 
 import strawberry
 
-from engine.errors import Unavailable
 from engine.reference import check_repository
 from models import TagCategory
-from resolvers import find, listing, registry_names
+from resolvers import find, listing, registry_names, saving
 from resolvers.context import services_of, viewer_of
 from schema.build import Build
 from schema.cluster import TrainingTask
@@ -132,4 +131,4 @@ class Query:
         self, info: Info, search: TaskSearch = strawberry.UNSET
     ) -> list[TrainingTask] | None:
         """From the cluster, as it answers now."""
-        raise Unavailable("No cluster is configured.")
+        return await saving.training_tasks(info, search or "")

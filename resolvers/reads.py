@@ -11,6 +11,7 @@ from engine import schedule
 from engine.differences import differences
 from engine.errors import NotFound
 from engine.record import record
+from engine.saving import changed_files
 from engine.services import Services
 from models.enums import BuildStatus
 from resolvers import listing
@@ -22,6 +23,8 @@ from schema.image import Image
 from schema.inputs import ImageFilter
 from schema.log import BuildLogChunk, BuildLogPage
 from schema.page import Page, size_of
+from schema.saved_container import ChangedFile
+from schema.scalars import BigInt
 from schema.tag import TagFacet
 
 V = TypeVar("V")
@@ -43,6 +46,7 @@ class DatabaseReads:
         self._viewer = viewer
         self._settings = services.settings
         self._logs = services.logs
+        self._blobs = services.blobs
         self._log_url = log_url
         self._image_tags = _loader(_load_image_tags)
         self._category_tags = _loader(_load_category_tags)
@@ -149,6 +153,19 @@ class DatabaseReads:
         if build.status is not BuildStatus.QUEUED:
             return None
         return await self._positions.load(build.id)
+
+    async def changed_files(self, build: models.Build, after: int, most: int) -> list[ChangedFile]:
+        """From the blob that goes with the record."""
+        key = (build.container or {}).get("changesKey")
+        found = await changed_files.read(self._blobs, key, after, most) if key else []
+        return [
+            ChangedFile(
+                path=change.path,
+                change=change.kind,
+                size=None if change.size is None else BigInt(change.size),
+            )
+            for change in found
+        ]
 
     async def line_count(self, build: models.Build) -> int:
         """How many lines the build's log has."""

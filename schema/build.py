@@ -16,6 +16,7 @@ from schema.enums import BuildStatus
 from schema.field import field
 from schema.log import AfterLine, BuildLogPage, MaxLines
 from schema.node import Node
+from schema.saved_container import SavedContainer
 from schema.scalars import JSON, BigInt
 from schema.user import User
 
@@ -61,6 +62,10 @@ class Build(Node):
         description="Whether its engine can make the same digest from the same inputs again, as "
         "those with the containerd image store can; null until a worker has begun."
     )
+    container: SavedContainer | None = strawberry.field(
+        description="The running container that it saved; null for every other origin, and until "
+        "it was saved."
+    )
     digest: str | None = strawberry.field(
         description="The manifest's digest in the registry: `sha256:…`."
     )
@@ -93,6 +98,7 @@ class Build(Node):
             bases=[BaseImage.of(base) for base in row.bases],
             engine=BuildEnvironment.of(row.environment),
             reproducible=reproducible(row.environment),
+            container=SavedContainer.of(row),
             digest=row.digest,
             size=None if row.size is None else BigInt(row.size),
             platform=row.platform,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from schema.inputs import ImageFilter
     from schema.log import BuildLogPage
     from schema.page import Page
+    from schema.saved_container import ChangedFile
     from schema.tag import TagFacet
 
 
@@ -99,6 +100,9 @@ class Reads(Protocol):
 
     async def queue_position(self, build: models.Build) -> int | None:
         """The build's place among those that wait, from 1; None when it does not wait."""
+
+    async def changed_files(self, build: models.Build, after: int, most: int) -> list[ChangedFile]:
+        """Up to `most` files that a saved container changed, behind the first `after`."""
 
     async def line_count(self, build: models.Build) -> int:
         """How many lines the build's log has so far."""

@@ -10,6 +10,7 @@ from models.enums import (
     BuildInput,
     BuildStatus,
     FailureCode,
+    FileChange,
     ImageStatus,
     Origin,
     RegistryState,
@@ -23,6 +24,7 @@ __all__ = [
     "BuildStatus",
     "Direction",
     "FailureCode",
+    "FileChange",
     "ImageOrderField",
     "ImageStatus",
     "Origin",
@@ -127,6 +129,13 @@ _describe(
     CACHED="Its result was taken from the cache.",
     FAILED="It ended with an error.",
     CANCELED="The build ended before the step did.",
+)
+_describe(
+    FileChange,
+    "What happened to a file of a container since its image.",
+    ADDED="The image does not have it.",
+    CHANGED="The image has it with another content or other attributes.",
+    DELETED="The image has it, and the container removed it.",
 )
 _describe(
     Blame,

@@ -17,6 +17,9 @@ from settings import Settings
 # Names of objects (RFC 1123): what a user typed becomes a part of a path only as one of these.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
+_OWN = "system:"
+"""What the cluster's own users and groups begin with, `system:masters` among them."""
+
 FRESH_SECONDS = 2.0
 """An answer about tasks is at most this old."""
 
@@ -61,18 +64,23 @@ class Cluster:
 
     async def may_enter(self, user: User, namespace: str, pod: str) -> bool:
         """Whether the cluster would let the user run a command in the pod."""
-        return await may_enter(self.api, self._named(user), namespace, pod)
+        named = self._named(user)
+        return named is not None and await may_enter(self.api, named, namespace, pod)
 
     async def may_see(self, user: User, namespace: str, pod: str) -> bool:
         """Whether the cluster would show the user the pod."""
-        return await may_see(self.api, self._named(user), namespace, pod)
+        named = self._named(user)
+        return named is not None and await may_see(self.api, named, namespace, pod)
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self.api.close()
 
-    def _named(self, user: User) -> User:
-        return User(self._user_prefix + user.name, user.groups)
+    def _named(self, user: User) -> User | None:
+        """The user by the cluster's name for them, who is never one of its own accounts."""
+        name = self._user_prefix + user.name
+        groups = tuple(group for group in user.groups if not group.startswith(_OWN))
+        return None if name.startswith(_OWN) else User(name, groups)
 
     async def _owned_by(self, owner: str) -> tuple[Task, ...]:
         """A list that is young enough, or a new one, which everybody who asks meanwhile shares."""

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import zstandard
 
 from engine.blobs import BlobNotFound, Blobs
-from engine.saving.events import Change, ChangeKind
+from engine.saving.events import Change
 from models import Build
+from models.enums import FileChange
 
 
-def key_of(build: Build) -> str:
+def key_of(build_id: int) -> str:
     """Where a build's list is kept."""
-    return f"changes/{build.id}.jsonl.zst"
+    return f"changes/{build_id}.jsonl.zst"
 
 
 async def keep(blobs: Blobs, build: Build, changes: Sequence[Change]) -> str:
@@ -21,7 +22,7 @@ async def keep(blobs: Blobs, build: Build, changes: Sequence[Change]) -> str:
         json.dumps([change.kind, change.size, change.path], ensure_ascii=False) + "\n"
         for change in changes
     )
-    key = key_of(build)
+    key = key_of(build.id)
     packed = zstandard.ZstdCompressor().compress(lines.encode(errors="replace"))
     await blobs.put(key, packed)
     return key
@@ -35,4 +36,4 @@ async def read(blobs: Blobs, key: str, after: int, most: int) -> list[Change]:
         return []
     lines = zstandard.ZstdDecompressor().decompressobj().decompress(packed).decode().splitlines()
     rows = (json.loads(line) for line in lines[after : after + most])
-    return [Change(path, ChangeKind(kind), size) for kind, size, path in rows]
+    return [Change(path, FileChange(kind), size) for kind, size, path in rows]

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from models.enums import FailureCode, StepStatus
+from models.enums import FailureCode, FileChange, StepStatus
 
 RS = "\x1e"
 
@@ -28,20 +28,12 @@ class Phase(StrEnum):
     RECORD = "Record what was saved"
 
 
-class ChangeKind(StrEnum):
-    """What happened to a file since the base image."""
-
-    ADDED = "ADDED"
-    CHANGED = "CHANGED"
-    DELETED = "DELETED"
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
     """One file that differs from the base image."""
 
     path: str
-    kind: ChangeKind
+    kind: FileChange
     size: int | None
     """Bytes of its content now; None for what is gone, and where it was not measured."""
 
@@ -148,7 +140,7 @@ def _files(found: dict[str, Any]) -> FilesChanged:
 
 
 def _change(row: Sequence[Any]) -> Change:
-    kinds = {kind[0]: kind for kind in ChangeKind}
+    kinds = {kind[0]: kind for kind in FileChange}
     return Change(str(row[2]), kinds[row[0]], row[1])
 
 

@@ -7,13 +7,23 @@ from typing import Any
 from tortoise import Tortoise
 
 import models
-from models.enums import BuildInput, BuildStatus, ImageStatus, Origin, StepStatus, Visibility
+from models.enums import (
+    BuildInput,
+    BuildStatus,
+    FileChange,
+    ImageStatus,
+    Origin,
+    StepStatus,
+    Visibility,
+)
 from schema.build_difference import BuildDifference
 from schema.cursor import Cursor
 from schema.image import Image
 from schema.inputs import ImageFilter
 from schema.log import BuildLogChunk, BuildLogPage
 from schema.page import Page
+from schema.saved_container import ChangedFile
+from schema.scalars import BigInt
 from schema.tag import Tag, TagCategory, TagFacet, TagFacetValue
 
 # Rows get the keys of their relations only once the models know each other; no database is opened.
@@ -146,6 +156,9 @@ class Memory:
 
     async def queue_position(self, build: models.Build) -> int | None:
         return 3
+
+    async def changed_files(self, build: models.Build, after: int, most: int) -> list[ChangedFile]:
+        return [ChangedFile(path="/installed", change=FileChange.ADDED, size=BigInt(6))]
 
     async def line_count(self, build: models.Build) -> int:
         return 2**20

@@ -13,11 +13,11 @@ from aiodocker import DockerError
 from engine.docker.client import DockerEngine
 from engine.errors import BuildFailed
 from engine.registry.digest import digest_of
-from engine.saving.events import Change, ChangeKind
+from engine.saving.events import Change
 from engine.saving.plan import LABEL
-from models.enums import FailureCode
+from models.enums import FailureCode, FileChange
 
-_KINDS = (ChangeKind.CHANGED, ChangeKind.ADDED, ChangeKind.DELETED)
+_KINDS = (FileChange.CHANGED, FileChange.ADDED, FileChange.DELETED)
 """What the engine numbers 0, 1 and 2."""
 _NOT_FOUND = 404
 

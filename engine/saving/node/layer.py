@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
-from engine.saving.events import Change, ChangeKind
+from engine.saving.events import Change
+from models.enums import FileChange
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -126,10 +127,10 @@ def _note(layer: Layer, member: tarfile.TarInfo, is_new: Callable[[str], bool]) 
         return
     if path.name.startswith(_WHITEOUT):
         gone = path.with_name(path.name.removeprefix(_WHITEOUT))
-        layer.changes.append(Change(f"/{gone}", ChangeKind.DELETED, None))
+        layer.changes.append(Change(f"/{gone}", FileChange.DELETED, None))
         return
     layer.content += member.size
-    kind = ChangeKind.ADDED if is_new(str(path)) else ChangeKind.CHANGED
+    kind = FileChange.ADDED if is_new(str(path)) else FileChange.CHANGED
     layer.changes.append(Change(f"/{path}", kind, member.size))
 
 
