@@ -4,7 +4,7 @@ import asyncio
 
 from engine.docker.events import StepChanged
 from engine.notify import Notifier
-from models import BuildStep
+from models import Build, BuildStep
 from models.database import transaction
 from models.enums import StepStatus
 
@@ -13,10 +13,10 @@ GATHER_SECONDS = 0.05
 
 
 class StepRecorder:
-    """Writes the newest state of every step, and tells readers."""
+    """Writes the newest state of every step while the build's claim holds, and tells readers."""
 
-    def __init__(self, build_id: int, notifier: Notifier) -> None:
-        self._build_id = build_id
+    def __init__(self, build: Build, notifier: Notifier) -> None:
+        self._build = build
         self._notifier = notifier
         self._newest: dict[int, StepChanged] = {}
         self._unwritten: dict[int, StepChanged] = {}
@@ -48,12 +48,14 @@ class StepRecorder:
         events, self._unwritten = list(self._unwritten.values()), {}
         if events:
             await transaction(lambda: self._save(events))
-            self._notifier.publish("build", self._build_id)
+            self._notifier.publish("build", self._build.id)
 
     async def _save(self, events: list[StepChanged]) -> None:
+        if not await self._build.hold():
+            return  # the steps are those of another claim by now
         rows = [
             BuildStep(
-                build_id=self._build_id,
+                build_id=self._build.id,
                 index=event.index,
                 name=event.name,
                 status=event.status,

@@ -105,7 +105,7 @@ async def _built(job: Job) -> AsyncIterator[str]:
 async def _build(job: Job, name: str) -> str:
     """Run the builder; its steps and their output go on record as they come."""
     image_id = None
-    steps = StepRecorder(job.build.id, job.services.notifier)
+    steps = StepRecorder(job.build, job.services.notifier)
     events = build_on_engine(
         job.services.docker,
         stream_tar(job.services.blobs.stream(_context(job).key)),

@@ -120,6 +120,10 @@ class Build(Model):
         """Keep the claim; False once it was lost or the build is over or being canceled."""
         return await self.mine(*RUNNING).update(lease_until=until) == 1
 
+    async def hold(self) -> bool:
+        """Within a transaction: whether this claim holds, and keep it from being lost meanwhile."""
+        return await self.mine(*RUNNING, BuildStatus.CANCELING).update(fence=self.fence) == 1
+
     async def move(self, *from_: BuildStatus, to: BuildStatus, **changes: Any) -> bool:
         """Change the state under this claim; False when the state or the claim is another's."""
         if not await self.mine(*from_).update(status=to, **changes):

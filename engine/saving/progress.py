@@ -43,7 +43,7 @@ class Progress:
     _started: dict[Phase, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._steps = StepRecorder(self.job.build.id, self.job.services.notifier)
+        self._steps = StepRecorder(self.job.build, self.job.services.notifier)
 
     async def close(self) -> None:
         """Put on record what is not yet."""
