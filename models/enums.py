@@ -84,6 +84,13 @@ class StepStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
+class Runtime(StrEnum):
+    """What runs a container: the prefix of its id tells, for each pod by itself."""
+
+    DOCKER = "docker"
+    CONTAINERD = "containerd"
+
+
 class FileChange(StrEnum):
     """What happened to a file of a container since its image."""
 

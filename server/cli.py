@@ -8,17 +8,15 @@ import signal
 import sys
 
 import click
-import uvicorn
 
 import settings as settings_module
-from engine import tags
 from models import database
-from server.app import application, running
-from server.building import building
 from server.logging import configure
 from settings import Settings, WrongSetting
 
 log = logging.getLogger(__name__)
+
+# Each command imports what it runs: a saving Job, whose user waits, needs little of the service.
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,6 +43,10 @@ def _settings() -> Settings:
 @click.option("--port", default=8000, show_default=True, help="Port to listen on.")
 def serve(host: str, port: int) -> None:
     """Serve the API, and build where no broker says otherwise."""
+    import uvicorn
+
+    from server.app import application
+
     found = _settings()
     if found.auth == "local" and not _is_loopback(host):
         log.warning("listening on %s: everybody who reaches this address is an administrator", host)
@@ -133,12 +135,17 @@ def commit(only_clean: bool) -> None:
 
 
 async def _migrate(found: Settings) -> None:
+    from engine import tags
+
     await database.migrate(found.database)
     async with database.opened(found.database):
         await tags.seed()
 
 
 async def _work(found: Settings) -> None:
+    from server.app import running
+    from server.building import building
+
     await _migrate(found)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

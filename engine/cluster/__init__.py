@@ -9,7 +9,7 @@ from engine.cluster.errors import (
     ClusterRefused,
     ClusterUnreachable,
 )
-from engine.cluster.pods import Container, Pod, Runtime
+from engine.cluster.pods import Container, Pod
 from engine.cluster.tasks import Task
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "ClusterUnreachable",
     "Container",
     "Pod",
-    "Runtime",
     "Task",
     "User",
 ]

@@ -1,18 +1,11 @@
 """Pods and their containers, as the cluster describes them."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from engine.cluster.api import Object
+from models.enums import Runtime
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-
-
-class Runtime(StrEnum):
-    """What runs a container: the prefix of its id tells, for each pod by itself."""
-
-    DOCKER = "docker"
-    CONTAINERD = "containerd"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from engine.cluster import Runtime
 from engine.registry import Credentials
 from engine.saving.plan import CREDENTIALS, PLAN, SOCKET, Plan
+from models.enums import Runtime
 from settings import Settings
 
 CONTAINER = "commit"

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
-from engine.cluster import Runtime
+from models.enums import Runtime
 
 PLAN = "DARKROOM_PLAN"
 """The variable that holds a plan, in the Job."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import aiohttp
 from aiodocker import DockerError
 
-from engine.cluster import Runtime
 from engine.containerd.client import Containerd
 from engine.containerd.errors import ContainerdError, ContainerdNotFound, ContainerdUnreachable
 from engine.errors import BuildFailed
@@ -26,7 +25,7 @@ from engine.saving.node.docker import DockerSaving
 from engine.saving.node.docker_engine import NodeEngine
 from engine.saving.node.report import Report
 from engine.saving.plan import CREDENTIALS, PLAN, SOCKET, Plan
-from models.enums import FailureCode
+from models.enums import FailureCode, Runtime
 
 Saving = ContainerdSaving | DockerSaving
 
