@@ -46,7 +46,9 @@ class Subscription:
             async for event in seen:
                 yield _told(event)
 
-    @subscription("The build now, then at every change of status or step; completes when over.")
+    @subscription(
+        "The build now, then at every change of status or step; completes when it is over."
+    )
     async def build_updated(self, info: Info, build_id: BuildId) -> AsyncGenerator[Build, None]:
         """Log lines alone are no change."""
         viewer, services = viewer_of(info), services_of(info)
