@@ -202,6 +202,11 @@ class Settings(BaseSettings):
     )
 
     introspection: bool = Field(True, description="Answer questions about the schema itself.")
+    allowed_hosts: CommaSeparated = Field(
+        (),
+        description="Names under which the service is reached with `DARKROOM_AUTH=local`, "
+        "comma-separated, besides `localhost`, addresses and names without a dot.",
+    )
     allowed_origins: CommaSeparated = Field(
         (),
         description="Origins whose pages may use the service from a browser, comma-separated, "

@@ -18,8 +18,9 @@ from models.database import transaction
 from models.enums import BuildStatus, ImageStatus, Origin, Visibility
 
 LONGEST_DESCRIPTION = 10_000  # characters
-# All but tab and newline: they would break tables, terminals and headers that show them.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# All but tab and newline: they would break tables, terminals and headers that show them. Halves of
+# characters are no text at all.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)

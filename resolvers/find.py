@@ -6,6 +6,7 @@ from pyroaring import BitMap
 
 from engine.errors import Forbidden, NotFound
 from models import Build, Image
+from resolvers import audit
 from resolvers.access import may_change, may_see, visible
 from schema import ids
 from schema.context import Viewer
@@ -59,6 +60,7 @@ async def visible_ids(viewer: Viewer) -> BitMap:
 async def build_to_change(viewer: Viewer, id_: str) -> Build:
     """The build, for a change. Raises NotFound and Forbidden."""
     row = await build_to_see(viewer, id_)
+    audit.note(image=row.image.name, build=str(row.number))
     if not may_change(viewer, row.image):
         raise Forbidden(f"The build belongs to {row.image.owner}; only they may change it.")
     return row

@@ -6,6 +6,7 @@ import strawberry
 
 import models
 from engine.errors import Forbidden, InvalidInput, NameTaken, NotFound, Unavailable
+from resolvers import audit
 from resolvers.access import may_see
 from resolvers.context import viewer_of
 from schema.context import Info
@@ -25,6 +26,7 @@ class OnInvalidInput(strawberry.ExceptionHandler[InvalidInput, ValidationError])
 
     def handle(self, exception: InvalidInput, *, field: Any, info: Any) -> ValidationError:
         """The problems, by the API's names of the fields."""
+        audit.note(refused="ValidationError")
         fields = [
             FieldError(field=problem.field, message=problem.message)
             for problem in exception.problems
@@ -37,6 +39,7 @@ class OnNameTaken(strawberry.ExceptionHandler[NameTaken, ConflictError]):
 
     async def handle(self, exception: NameTaken, *, field: Any, info: Info) -> ConflictError:
         """A private image of somebody else stays unseen."""
+        audit.note(refused="ConflictError")
         row = await models.Image.get_or_none(id=exception.image_id)
         seen = Image.of(row) if row and may_see(viewer_of(info), row) else None
         return ConflictError(message=exception.message, image=seen)
@@ -47,6 +50,7 @@ class OnNotFound(strawberry.ExceptionHandler[NotFound, NotFoundError]):
 
     def handle(self, exception: NotFound, *, field: Any, info: Any) -> NotFoundError:
         """As it is."""
+        audit.note(refused="NotFoundError")
         return NotFoundError(message=exception.message)
 
 
@@ -55,6 +59,7 @@ class OnForbidden(strawberry.ExceptionHandler[Forbidden, ForbiddenError]):
 
     def handle(self, exception: Forbidden, *, field: Any, info: Any) -> ForbiddenError:
         """As it is."""
+        audit.note(refused="ForbiddenError")
         return ForbiddenError(message=exception.message)
 
 
@@ -63,6 +68,7 @@ class OnUnavailable(strawberry.ExceptionHandler[Unavailable, UnavailableError]):
 
     def handle(self, exception: Unavailable, *, field: Any, info: Any) -> UnavailableError:
         """As it is."""
+        audit.note(refused="UnavailableError")
         return UnavailableError(message=exception.message)
 
 

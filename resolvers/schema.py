@@ -1,14 +1,22 @@
 """The schema: the nouns, the verbs, and how errors are told."""
 
 import logging
+from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import MaskErrors, MaxAliasesLimiter, MaxTokensLimiter, QueryDepthLimiter
+from strawberry.extensions import MaskErrors
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StreamResult
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from engine.errors import EngineError
+from resolvers.audit import Audit
+from resolvers.context import RequestContext
+from resolvers.limits import Limits
 from resolvers.mutation import Mutation
+from resolvers.nesting import DEEPEST, is_too_deep
 from resolvers.outcomes import HANDLERS
 from resolvers.query import Query
 from resolvers.subscription import Subscription
@@ -16,15 +24,23 @@ from schema.scalars import SCALARS
 
 log = logging.getLogger(__name__)
 
-MOST_TOKENS = 5_000
-MOST_ALIASES = 50
-DEEPEST = 15  # levels of selections; GraphiQL's introspection query has 13
-
 _MASKED = "Darkroom itself failed. Ask an administrator to look at the server's log."
 
 
 class Schema(strawberry.Schema):
     """Errors that are not meant for the caller are logged where they happen, and told to nobody."""
+
+    async def execute(self, query: str | None, *given: Any, **named: Any) -> ExecutionResult:
+        """Answer one operation."""
+        if refused := _refusal(query, named["context_value"]):
+            return refused
+        return await super().execute(query, *given, **named)
+
+    async def stream(self, query: str | None, *given: Any, **named: Any) -> StreamResult:
+        """Answer one operation by any number of results."""
+        if refused := _refusal(query, named["context_value"]):
+            return _only(refused)
+        return await super().stream(query, *given, **named)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: object | None = None
@@ -33,6 +49,18 @@ class Schema(strawberry.Schema):
         for error in errors:
             if _is_ours(error):
                 log.error("%s", error, exc_info=error.original_error)
+
+
+def _refusal(query: str | None, context: RequestContext) -> PreExecutionError | None:
+    """The result for a document that would exhaust the parser's stack, or None."""
+    if not query or not is_too_deep(query, context.services.settings.query_tokens):
+        return None
+    message = f"The document has more than {DEEPEST} brackets within each other."
+    return PreExecutionError(data=None, errors=[GraphQLError(message)])
+
+
+async def _only(result: PreExecutionError) -> StreamResult:
+    yield result
 
 
 def _is_ours(error: GraphQLError) -> bool:
@@ -49,8 +77,7 @@ schema = Schema(
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[
         lambda: MaskErrors(should_mask_error=_is_ours, error_message=_MASKED),
-        lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-        lambda: MaxAliasesLimiter(max_alias_count=MOST_ALIASES),
-        lambda: QueryDepthLimiter(max_depth=DEEPEST),
+        Audit,
+        Limits,
     ],
 )

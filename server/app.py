@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
@@ -16,10 +17,14 @@ from engine.services import Services
 from models import database
 from server import authentication, health, log_download
 from server.building import building
+from server.cross_site import PROOFS
 from server.graphiql import page
 from server.graphql import Endpoint
 from server.headers import SecurityHeaders
+from server.hosts import KnownHosts
 from server.log_links import LogLinks
+from server.presence import Presence
+from server.rates import Rates
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,12 +39,14 @@ def application(settings: Settings) -> Starlette:
             app.state.services = found
             app.state.authenticator = authenticator
             app.state.log_links = await asyncio.to_thread(LogLinks.from_settings, settings)
+            app.state.presence = Presence()
+            app.state.rates = Rates(settings.requests_per_minute)
             yield
 
-    endpoint = Endpoint()
+    endpoint = Endpoint(settings)
     return Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=_middleware(settings),
         routes=[
             Route("/", _to_graphiql),
             Route("/graphql", endpoint),
@@ -49,6 +56,25 @@ def application(settings: Settings) -> Starlette:
             *health.routes(),
         ],
     )
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """What every request passes, from the outside in."""
+    layers = [Middleware(SecurityHeaders)]
+    if settings.auth == "local":
+        layers.append(Middleware(KnownHosts, settings))
+    if settings.allowed_origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allowed_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", "Range", *PROOFS],
+                expose_headers=["Content-Range", "ETag", "Retry-After", "WWW-Authenticate"],
+                max_age=600,
+            )
+        )
+    return layers
 
 
 @contextlib.asynccontextmanager

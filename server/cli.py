@@ -11,6 +11,7 @@ import click
 
 import settings as settings_module
 from models import database
+from server import http_protocol
 from server.logging import configure
 from settings import Settings, WrongSetting
 
@@ -59,7 +60,10 @@ def serve(host: str, port: int) -> None:
         port=port,
         log_config=None,
         access_log=False,
+        http=http_protocol.limited(found),
         ws="websockets-sansio",
+        ws_max_size=found.body_bytes,
+        server_header=False,
         # Logs come in floods: compressing each message would take longer than sending it.
         ws_per_message_deflate=False,
         # An open subscription would keep the server for ever.

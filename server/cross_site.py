@@ -5,6 +5,7 @@ With them go the reader's network position and cookies. So a request that a form
 must prove that it was not one.
 """
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -17,10 +18,10 @@ FORM_TYPES = frozenset(
 PROOFS = ("x-requested-with", "apollo-require-preflight", "graphql-require-preflight")
 
 
-def refusal(request: Request) -> str | None:
-    """Why a request is refused, or None when it is not."""
+def refusal(request: Request, allowed: Sequence[str]) -> str | None:
+    """Why a request is refused, or None when it is not; pages of `allowed` origins may ask."""
     origin = request.headers.get("origin")
-    if origin is not None and not _is_own(origin, request):
+    if origin is not None and origin not in allowed and not _is_own(origin, request):
         return f"Requests from pages of {origin[:200]} are not allowed here."
     if request.method != "POST" or _type_of(request) not in FORM_TYPES:
         return None

@@ -5,10 +5,14 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from graphql import GraphQLError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
 )
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    SubscribeMessage,
+)
 
 from resolvers.context import RequestContext
 from server.authentication import Authenticator, Identity, KeysUnavailable, Unauthenticated
@@ -37,15 +41,41 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
             except KeysUnavailable as error:
                 await self.websocket.close(TRY_LATER, str(error))
                 return
+            state = self._socket.app.state
+            user = identity.viewer.name
+            if state.presence.count(user) >= state.services.settings.subscriptions_per_user:
+                await self.websocket.close(TRY_LATER, "You have too many subscriptions under way.")
+                return
             self.context = context_for(self._socket, identity)
+            state.presence.enter(user, self)
             self._expiry = asyncio.create_task(self._close_when_expired(identity))
         await super().handle_connection_init(message)
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Begin an operation, unless the user has too many under way or begins too many."""
+        if self.connection_acknowledged and (reason := self._refusal()):
+            errors = [GraphQLError(reason).formatted]
+            await self.send_message({"id": message["id"], "type": "error", "payload": errors})
+            return
+        await super().handle_subscribe(message)
 
     async def shutdown(self) -> None:
         """End what the connection began."""
         if self._expiry:
             self._expiry.cancel()
+            self._socket.app.state.presence.leave(self.context.viewer.name, self)
         await super().shutdown()
+
+    def _refusal(self) -> str | None:
+        """Why another operation is not begun now."""
+        state, user = self._socket.app.state, self.context.viewer.name
+        most = state.services.settings.subscriptions_per_user
+        # This connection counts for one even while nothing is under way on it.
+        if state.presence.count(user) - (not self.operations) >= most:
+            return f"You have {most} subscriptions under way, the most there may be. End some."
+        if seconds := state.rates.take(user):
+            return f"You have started too many operations. Go on in {int(seconds) + 1} seconds."
+        return None
 
     @property
     def _socket(self) -> "WebSocket":

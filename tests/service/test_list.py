@@ -293,7 +293,7 @@ async def test_what_is_left_out_stays_and_what_is_null_is_cleared(client: Client
     assert after["description"] == "New."
     after = (await edit(client, row, visibility=None, tags=None, description=None))["image"]
     assert (after["visibility"], after["description"], after["tags"]) == ("PRIVATE", "", [])
-    refused = await edit(client, row, tags=["task/unheard"], description="\0")
+    refused = await edit(client, row, tags=["task/unheard"], description="\x1b[31m")
     assert [field["field"] for field in refused["fields"]] == ["description", "tags"]
     after = (await edit(client, row))["image"]
     assert after["visibility"] == "PRIVATE"

@@ -14,7 +14,7 @@ from graphql import (
     is_required_argument,
 )
 
-DEEP = 4  # levels below a root field; from the image to its builds, their image, and its builds
+DEEP = 3  # levels below a root field: from the image to its builds and to their images
 
 
 class Walk:
