@@ -23,6 +23,8 @@ AWAY = (
     asyncpg.OperatorInterventionError,  # it is being shut down, or is starting up
     asyncpg.TooManyConnectionsError,
 )
+# Reading twice does no harm, so every reader waits for a database that restarts; in seconds.
+_READ_PATIENCE = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _patience: contextvars.ContextVar[float] = contextvars.ContextVar("patience", default=0)
 
@@ -40,9 +42,9 @@ def patience(seconds: float) -> Iterator[None]:
         _patience.reset(token)
 
 
-async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+async def patiently(work: Callable[[], Awaitable[T]], least: float = 0) -> T:
     """Do `work`, again and again while the database is away and patience lasts."""
-    deadline = time.monotonic() + _patience.get()
+    deadline = time.monotonic() + max(_patience.get(), least)
     pause = _FIRST_PAUSE
     while True:
         try:
@@ -54,6 +56,10 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
+def _least(query: str) -> float:
+    return _READ_PATIENCE if query.startswith("SELECT") else 0
+
+
 class PatientClient(AsyncpgDBClient):
     """Statements outside of transactions; `models.database.transaction` repeats whole ones."""
 
@@ -61,13 +67,17 @@ class PatientClient(AsyncpgDBClient):
         self, query: str, values: list[Any] | None = None
     ) -> tuple[int, list[dict[str, Any]]]:
         """Run a statement."""
-        return await patiently(lambda: super(PatientClient, self).execute_query(query, values))
+        return await patiently(
+            lambda: super(PatientClient, self).execute_query(query, values), _least(query)
+        )
 
     async def execute_query_dict(
         self, query: str, values: list[Any] | None = None
     ) -> list[dict[str, Any]]:
         """Run a query."""
-        return await patiently(lambda: super(PatientClient, self).execute_query_dict(query, values))
+        return await patiently(
+            lambda: super(PatientClient, self).execute_query_dict(query, values), _least(query)
+        )
 
 
 client_class = PatientClient

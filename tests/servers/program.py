@@ -66,7 +66,8 @@ class Program:
         try:
             yield
         finally:
-            os.killpg(self.process.pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # it was killed meanwhile
+                os.killpg(self.process.pid, signal.SIGCONT)
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Program"]:
