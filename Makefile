@@ -46,11 +46,12 @@ docs: setup ## write the parts of docs/ that come from the code
 	$(BIN)/darkroom settings > docs/settings.md
 
 lock: setup ## pin the newest versions that pyproject.toml admits
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links \
-	  --no-emit-trusted-host --no-header --output-file requirements.txt pyproject.toml
-	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --extra dev \
-	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
-	  --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --allow-unsafe --extra dev --output-file requirements-dev.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+
+# Exact versions and nothing of the machine that found them.
+LOCK := --quiet --upgrade --strip-extras --no-annotate --no-header \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 console: ## fetch GraphiQL's files from npm again
 	console/build
