@@ -27,8 +27,9 @@ setup: .venv/ready ## prepare what the other commands use
 	@deploy/debian/install python
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-	  --config-settings editable_mode=compat -e .
+	@# setuptools warns that folders here may hide packages, which is what an editable install is for.
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+	  --no-build-isolation -e .
 	@touch $@
 
 format: setup ## rewrite the code as `make check` wants it
