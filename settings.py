@@ -295,6 +295,11 @@ class Settings(BaseSettings):
     save_host_network: bool = Field(
         False, description="Give saving Jobs the node's network, where only that has the registry."
     )
+    save_report_host: str = Field(
+        "",
+        description="An address of this machine that saving Jobs reach, to report to; if empty, "
+        "what they print is read from the cluster's API, which needs no way back.",
+    )
     save_seconds: Seconds = Field(3600, description="Time limit of one saving Job, in seconds.")
     save_start_seconds: Seconds = Field(
         180, description="How long a saving Job may take to start on its node, in seconds."
@@ -313,6 +318,9 @@ class Settings(BaseSettings):
     worker_name: str = Field(
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}",
         description="How this process signs its claims.",
+    )
+    worker_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0, description="Port where a worker shows its metrics to Prometheus; 0 for none."
     )
     log_format: Literal["text", "json"] = Field("text", description="`text` or `json`.")
 

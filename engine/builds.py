@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from engine import schedule
+from engine import metrics, schedule
 from engine.blobs import BlobsUnavailable
 from engine.clock import now
 from engine.logs.reader import archive
@@ -51,6 +51,7 @@ async def claim(services: Services) -> Build | None:
 
     build = await transaction(take)
     if build:
+        metrics.entered(build.id, build.status)
         await follow(services, build)
     return build
 
@@ -85,6 +86,7 @@ async def advance(services: Services, build: Build, to: BuildStatus) -> bool:
     """Move a running build on; False when its claim was lost or it is being canceled."""
     moved = await build.move(*RUNNING, to=to)
     if moved:
+        metrics.entered(build.id, to)
         await follow(services, build)
     return moved
 
@@ -110,6 +112,7 @@ async def succeed(services: Services, build: Build, digest: str, size: int, plat
 
     succeeded = await transaction(write)
     if succeeded:
+        metrics.ended(build.id, BuildStatus.SUCCEEDED)
         await _over(services, build)
     return succeeded
 
@@ -128,6 +131,7 @@ async def fail(
         failure_step=step,
     )
     if moved:
+        metrics.ended(build.id, BuildStatus.FAILED, code)
         await _over(services, build)
 
 
@@ -137,6 +141,7 @@ async def canceled(services: Services, build: Build) -> None:
         BuildStatus.CANCELING, to=BuildStatus.CANCELED, finished_at=now(), lease_until=None
     )
     if moved:
+        metrics.ended(build.id, BuildStatus.CANCELED)
         await _over(services, build)
 
 
@@ -153,6 +158,7 @@ async def give_back(
         attempt=build.attempt if counts else build.attempt - 1,
     )
     if moved:
+        metrics.entered(build.id, BuildStatus.QUEUED)
         await BuildStep.filter(build_id=build.id).delete()
         await follow(services, build)
         await services.queue.send(build.id, seconds)
@@ -169,6 +175,7 @@ async def cancel(services: Services, build_id: int) -> Build:
         await row.filter(status__in=RUNNING).update(status=BuildStatus.CANCELING)
     build = await Build.get(id=build_id)
     if waiting:
+        metrics.ended(build.id, BuildStatus.CANCELED)
         await _over(services, build)
     publish(services, build)
     return build
@@ -193,6 +200,7 @@ async def sweep(services: Services) -> None:
         worker = str(build.worker)
         until = moment + timedelta(seconds=services.settings.lease_seconds)
         if await Build.seize(build, services.settings.worker_name, moment, until):
+            metrics.taken_over.inc()
             await _take_back(services, build, worker)
     await _expire(services, moment)
     for build in await Build.filter(status__in=FINAL, log_key=None).limit(SWEEP):
@@ -217,6 +225,7 @@ async def _expire(services: Services, moment: datetime) -> None:
             failure_message=message,
         )
         if expired:
+            metrics.ended(build.id, BuildStatus.FAILED, FailureCode.QUEUED_TOO_LONG)
             await _over(services, await Build.get(id=build.id))
 
 

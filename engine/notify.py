@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Literal, Protocol
 
+from engine import metrics
+
 Channel = Literal["build", "image"]
 Change = tuple[Channel, int]  # that the row of this id changed
 
@@ -78,9 +80,11 @@ class InProcessNotifier:
         """Hear of one row, or of every row of the channel, until the block ends."""
         key, subscription = (channel, id_), Subscription()
         self._subscriptions[key].add(subscription)
+        metrics.subscribers.labels(channel).inc()
         try:
             yield subscription
         finally:
+            metrics.subscribers.labels(channel).dec()
             self._subscriptions[key].discard(subscription)
             if not self._subscriptions[key]:
                 del self._subscriptions[key]

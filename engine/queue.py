@@ -18,6 +18,8 @@ import dramatiq
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 from dramatiq.brokers.stub import StubBroker
 
+from engine import metrics
+
 Work = Callable[[int], Coroutine[Any, Any, None]]
 
 QUEUE = "darkroom-builds"
@@ -62,7 +64,13 @@ class Queue:
             await asyncio.wait_for(asyncio.shield(sending), SEND_SECONDS)
         except Exception as error:  # noqa: BLE001  # brokers raise as many kinds as there are
             sending.add_done_callback(_heard)
+            metrics.messages_unsent.inc()
             log.warning("no worker was woken for build %s: %s", build_id, type(error).__name__)
+
+    async def ping(self) -> None:
+        """Return when the broker answers."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._sender, _ping, self._broker)
 
     async def work(self, work: Work, at_once: int) -> None:
         """Run builds on this event loop, so many at once, until `stop`."""
@@ -95,6 +103,18 @@ def _heard(sending: asyncio.Future[Any]) -> None:
     """Take note of how it ended, or asyncio would complain that nobody did."""
     if not sending.cancelled():
         sending.exception()
+
+
+def _ping(broker: dramatiq.Broker) -> None:
+    # Each broker has one of these: Redis a client, RabbitMQ a connection for each thread.
+    if client := getattr(broker, "client", None):
+        client.ping()
+    elif connection := getattr(broker, "connection", None):
+        try:
+            connection.process_data_events()
+        except Exception:
+            delattr(broker, "connection")  # whoever asks next gets a new one
+            raise
 
 
 def _broker(url: str) -> dramatiq.Broker:

@@ -9,7 +9,8 @@ import contextlib
 import logging
 from enum import Enum
 
-from engine import builds, pipeline
+from engine import builds, metrics, pipeline
+from engine.context_ids import for_build
 from engine.errors import BuildFailed
 from engine.fencing import give_way
 from engine.git.finishing import in_full
@@ -50,6 +51,11 @@ class Interrupted(Exception):
 
 async def work(services: Services, build: Build) -> None:
     """Bring a build that this worker has claimed to its end."""
+    with for_build(build.id):
+        await _work(services, build)
+
+
+async def _work(services: Services, build: Build) -> None:
     image = await Image.get(id=build.image_id)
     secrets = _secrets(services, image)
     folder = work_folder(services) / folder_name(build)
@@ -136,6 +142,8 @@ async def _lost(job: Job) -> None:
 
 async def _interrupted(job: Job, why: Interruption) -> None:
     if why is Interruption.CLAIM_LOST:
+        log.warning("the claim of the build was lost")
+        metrics.leases_lost.inc()
         await give_way(job)
         raise ClaimLost
     if why is Interruption.CANCELED:

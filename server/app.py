@@ -15,7 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 from engine import services
 from engine.services import Services
 from models import database
-from server import authentication, health, log_download
+from server import authentication, health, log_download, metrics
 from server.building import building
 from server.cross_site import PROOFS
 from server.graphiql import page
@@ -25,6 +25,7 @@ from server.hosts import KnownHosts
 from server.log_links import LogLinks
 from server.presence import Presence
 from server.rates import Rates
+from server.request_id import RequestIds
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,13 +55,14 @@ def application(settings: Settings) -> Starlette:
             *page.routes(),
             *log_download.routes(),
             *health.routes(),
+            *metrics.routes(),
         ],
     )
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
     """What every request passes, from the outside in."""
-    layers = [Middleware(SecurityHeaders)]
+    layers = [Middleware(RequestIds), Middleware(SecurityHeaders)]
     if settings.auth == "local":
         layers.append(Middleware(KnownHosts, settings))
     if settings.allowed_origins:

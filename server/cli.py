@@ -155,6 +155,10 @@ async def _work(found: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with running(found) as services, building(services):
+        if found.worker_port:
+            from prometheus_client import start_http_server
+
+            start_http_server(found.worker_port)
         log.info("building as %s", found.worker_name)
         await stop.wait()
 

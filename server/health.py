@@ -15,6 +15,10 @@ from models import Image
 PATIENCE = 3
 
 
+# Without these requests are answered all the same: idle workers look for builds by themselves.
+_SPARE = ("broker",)
+
+
 async def alive(request: Request) -> PlainTextResponse:
     """The process answers; nothing else is asked."""
     return PlainTextResponse("ok\n")
@@ -26,12 +30,14 @@ async def ready(request: Request) -> JSONResponse:
     parts: dict[str, Callable[[], Awaitable[object]]] = {
         "database": lambda: Image.exists(),
         "registry": services.registry.ping,
+        "blobs": lambda: services.blobs.exists("ready"),
+        "broker": services.queue.ping,
     }
     if services.settings.embedded_worker:
         parts["engine"] = services.docker.ping
     answers = await asyncio.gather(*(_answer(ask) for ask in parts.values()))
     states = dict(zip(parts, answers, strict=True))
-    down = [part for part, state in states.items() if state != "ok"]
+    down = [part for part, state in states.items() if state != "ok" and part not in _SPARE]
     return JSONResponse({"ready": not down, "parts": states}, status_code=503 if down else 200)
 
 

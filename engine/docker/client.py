@@ -11,6 +11,7 @@ from typing import Self
 import aiohttp
 from aiodocker import Docker, DockerError
 
+from engine import metrics
 from engine.docker.auth import Credentials, registry_auth
 from engine.docker.info import EngineImage, EngineInfo
 from engine.docker.progress import Transfer
@@ -73,7 +74,7 @@ class DockerEngine:
 
     async def info(self) -> EngineInfo:
         """What the engine is; asked anew each time, for engines are upgraded under way."""
-        with self._talking("describe itself"):
+        with self._talking("describe itself"), metrics.engine_seconds.time():
             version = await self._docker.version()
             info = await self._docker.system.info()
         return EngineInfo.read(version, info)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from engine import metrics
 from engine.clock import now
 from engine.errors import BuildFailed
 from engine.logs.lines import LineAssembler
@@ -112,6 +113,8 @@ class LogWriter:
                 self._pending = pending + self._pending
                 self._pending_bytes += sum(len(entry.text) for entry in pending)
                 raise
+            metrics.log_lines.inc(lines - self._lines)
+            metrics.log_bytes.inc(size - self._bytes)
             self._lines = self._build.log_lines = lines
             self._bytes = self._build.log_bytes = size
             self._notifier.publish("build", self._build.id)

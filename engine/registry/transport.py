@@ -9,6 +9,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from engine import metrics
 from engine.reference import DOCKER_HUB, check_host, check_repository
 from engine.registry.access import Access
 from engine.registry.auth import Authenticator
@@ -147,16 +148,17 @@ class Transport:
         if authorization:
             headers["Authorization"] = authorization
         try:
-            return await self._opened.request(
-                request.method,
-                request.url,
-                headers=headers,
-                data=request.body,
-                timeout=request.timeout,
-                # Blobs are often read from an object store; aiohttp takes no login there.
-                allow_redirects=request.method in _READS,
-                max_redirects=5,
-            )
+            with metrics.registry_seconds.labels(request.method).time():
+                return await self._opened.request(
+                    request.method,
+                    request.url,
+                    headers=headers,
+                    data=request.body,
+                    timeout=request.timeout,
+                    # Blobs are often read from an object store; aiohttp takes no login there.
+                    allow_redirects=request.method in _READS,
+                    max_redirects=5,
+                )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise broken_connection(self.host, error) from error
 

@@ -1,6 +1,7 @@
 """Every part of the second column in turn: a server, and a worker in another process."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -10,12 +11,14 @@ from uuid import uuid4
 
 import pytest
 
+from server.local.process import free_port
 from tests.fixtures.brokers import BrokerServer
 from tests.fixtures.columns import Fleet, fleet
 from tests.fixtures.database import Postgres
 from tests.fixtures.registry import RegistryServer
 from tests.fixtures.service import ROOT, Client, client_of
 from tests.service.test_dockerfile import inspect, new_name
+from tests.service.test_watching import get, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ async def test_a_build_runs_in_another_process_and_its_log_is_live(
     unique = uuid4().hex  # or the engine would take the step from its cache
     dockerfile = f"FROM {base}\nRUN echo {unique} first; sleep 1; echo last\n"
     created = await outside.create("Dockerfile", name=new_name(), dockerfile=dockerfile)
-    outgrown.worker("one")
+    port = free_port()
+    outgrown.worker("one", WORKER_PORT=str(port))
 
     lines: list[str] = []
     seen_while_running = False
@@ -101,6 +105,13 @@ async def test_a_build_runs_in_another_process_and_its_log_is_live(
     image = await outside.image(created["image"]["id"])
     assert inspect(image["reference"])["Digest"] == image["digest"] == build["digest"]
     assert (await outside.log(build["id"])).split("\n") == lines
+
+    _, ready, _ = await get(f"{outgrown.server.url}/readyz")
+    assert json.loads(ready)["ready"]
+    _, counted, _ = await get(f"http://127.0.0.1:{port}/metrics")
+    ended = 'darkroom_builds_ended_total{blame="",code="",status="SUCCEEDED"}'
+    assert value(counted, ended) == 1
+    assert value(counted, "darkroom_log_lines_total") == len(lines)
 
 
 async def test_processes_that_start_together_migrate_once(
