@@ -28,8 +28,9 @@ from engine.sources import Fetched
 from engine.sources.by_origin import FETCH
 from models.enums import BuildStatus, FailureCode, StepStatus
 
-# What images are called on the engine from the end of their build to the end of their push.
-BUILT = "darkroom/build-"
+# What images are called on the engine from the end of their build to the end of their push; a
+# name that no registry can have (RFC 6761).
+BUILT = "darkroom.invalid/build-"
 
 
 _REPRODUCIBLE = ("buildkit", "containerd")
