@@ -7,9 +7,11 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import MaskErrors
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from engine.errors import EngineError
 from resolvers.audit import Audit
@@ -25,6 +27,10 @@ from schema.scalars import SCALARS
 log = logging.getLogger(__name__)
 
 _MASKED = "Darkroom itself failed. Ask an administrator to look at the server's log."
+_FOLLOWED = (
+    "A subscription has any number of results: send it over a WebSocket (graphql-transport-ws), or "
+    "with the header `Accept: text/event-stream`."
+)
 
 
 class Schema(strawberry.Schema):
@@ -34,7 +40,14 @@ class Schema(strawberry.Schema):
         """Answer one operation."""
         if refused := _refusal(query, named["context_value"]):
             return refused
-        return await super().execute(query, *given, **named)
+        allowed = set(named.get("allowed_operation_types") or OperationType)
+        named["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
+        try:
+            return await super().execute(query, *given, **named)
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                return PreExecutionError(data=None, errors=[GraphQLError(_FOLLOWED)])
+            raise
 
     async def stream(self, query: str | None, *given: Any, **named: Any) -> StreamResult:
         """Answer one operation by any number of results."""

@@ -10,12 +10,13 @@ import sys
 import click
 
 import settings as settings_module
-from models import database
 from server import http_protocol
 from server.logging import configure
 from settings import Settings, WrongSetting
 
 log = logging.getLogger(__name__)
+
+PORT = click.IntRange(0, 65535)
 
 # Each command imports what it runs: a saving Job, whose user waits, needs little of the service.
 
@@ -41,7 +42,7 @@ def _settings() -> Settings:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--port", default=8000, type=PORT, show_default=True, help="Port to listen on.")
 def serve(host: str, port: int) -> None:
     """Serve the API, and build where no broker says otherwise."""
     import uvicorn
@@ -51,9 +52,10 @@ def serve(host: str, port: int) -> None:
     found = _settings()
     if found.auth == "local" and not _is_loopback(host):
         log.warning("listening on %s: everybody who reaches this address is an administrator", host)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     # uvicorn ends its work and then lets the signal do what it did before: here, a good end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    asyncio.run(_migrate(found))
+    _prepare(found)
     uvicorn.run(
         application(found),
         host=host,
@@ -80,13 +82,14 @@ def worker() -> None:
             "With DARKROOM_BROKER_URL=memory: the server builds by itself. Give servers and "
             "workers the same redis:// or amqp:// address."
         )
+    _prepare(found)
     asyncio.run(_work(found))
 
 
 @main.command()
 def migrate() -> None:
     """Bring the database up to date. `serve` and `worker` do so when they start."""
-    asyncio.run(_migrate(_settings()))
+    _prepare(_settings())
     click.echo("The database is up to date.")
 
 
@@ -103,7 +106,7 @@ def rotate_key() -> None:
 
 
 @main.command()
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--port", default=8000, type=PORT, show_default=True, help="Port to listen on.")
 @click.option("--once", is_flag=True, help="End once the image is built, instead of serving on.")
 def demo(port: int, once: bool) -> None:
     """Build an example image before your eyes, then serve until Ctrl-C.
@@ -138,19 +141,19 @@ def commit(only_clean: bool) -> None:
     sys.exit(asyncio.run(run(only_clean=only_clean)))
 
 
-async def _migrate(found: Settings) -> None:
-    from engine import tags
+def _prepare(found: Settings) -> None:
+    from server.starting import prepare
 
-    await database.migrate(found.database)
-    async with database.opened(found.database):
-        await tags.seed()
+    try:
+        asyncio.run(prepare(found))
+    except WrongSetting as wrong:
+        raise click.ClickException(str(wrong)) from None
 
 
 async def _work(found: Settings) -> None:
     from server.app import running
     from server.building import building
 
-    await _migrate(found)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -161,6 +164,12 @@ async def _work(found: Settings) -> None:
             start_http_server(found.worker_port)
         log.info("building as %s", found.worker_name)
         await stop.wait()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether it is more than a stream that was still open when the server stopped."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError)
 
 
 def _is_loopback(host: str) -> bool:
