@@ -9,13 +9,13 @@ import logging
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from graphql import FieldNode, GraphQLError, OperationDefinitionNode
+from graphql import FieldNode, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
-from engine.errors import Rejected
+from resolvers.faults import is_ours
 
 if TYPE_CHECKING:
     from resolvers.context import RequestContext
@@ -72,7 +72,7 @@ class Audit(SchemaExtension):
         errors = getattr(context.result, "errors", None) or context.pre_execution_errors or []
         if not errors:
             return self._notes.pop("refused", "ok")
-        return "failed" if any(map(_is_fault, errors)) else "refused"
+        return "failed" if any(map(is_ours, errors)) else "refused"
 
     def _type(self) -> OperationType | None:
         try:
@@ -91,8 +91,3 @@ class Audit(SchemaExtension):
             if isinstance(selection, FieldNode)
         ]
         return list(dict.fromkeys(names))[:_MOST]
-
-
-def _is_fault(error: GraphQLError) -> bool:
-    original: Any = error.original_error
-    return original is not None and not isinstance(original, Rejected | GraphQLError)

@@ -13,9 +13,9 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from engine.errors import EngineError
 from resolvers.audit import Audit
 from resolvers.context import RequestContext
+from resolvers.faults import is_ours
 from resolvers.limits import Limits
 from resolvers.mutation import Mutation
 from resolvers.nesting import DEEPEST, is_too_deep
@@ -60,7 +60,7 @@ class Schema(strawberry.Schema):
     ) -> None:
         """Log what is the service's fault; a caller's mistake is no news."""
         for error in errors:
-            if _is_ours(error):
+            if is_ours(error):
                 log.error("%s", error, exc_info=error.original_error)
 
 
@@ -76,12 +76,6 @@ async def _only(result: PreExecutionError) -> StreamResult:
     yield result
 
 
-def _is_ours(error: GraphQLError) -> bool:
-    """Whether an error came out of the code, rather than out of the request."""
-    original = error.original_error
-    return original is not None and not isinstance(original, EngineError | GraphQLError)
-
-
 schema = Schema(
     query=Query,
     mutation=Mutation,
@@ -89,7 +83,7 @@ schema = Schema(
     exception_handlers=HANDLERS,
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[
-        lambda: MaskErrors(should_mask_error=_is_ours, error_message=_MASKED),
+        lambda: MaskErrors(should_mask_error=is_ours, error_message=_MASKED),
         Audit,
         Limits,
     ],

@@ -22,7 +22,7 @@ from schema.context import Viewer
 from server import graphql_request, negotiation
 from server.authentication import Identity, KeysUnavailable, Unauthenticated, identify
 from server.cross_site import refusal
-from server.request_body import BodyRefused, limited
+from server.request_body import BodyRefused, drain, limited
 from server.request_context import context_for
 from server.streaming import until_expired
 from server.websocket import Connection
@@ -70,6 +70,8 @@ class Endpoint(GraphQL[RequestContext, None]):
         except Refused as refused:
             response = refused.response
         except BodyRefused as error:
+            if error.status == 413:
+                await drain(receive)
             response = Refused(error.status, error.message, {"Connection": "close"}).response
         except HTTPException as error:
             response = Refused(error.status_code, error.reason).response

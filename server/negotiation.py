@@ -16,7 +16,7 @@ def media_type(accept: str) -> str | None:
     wanted = {}
     for entry in accept[:1000].split(","):
         name, *parameters = (part.strip().lower() for part in entry.split(";"))
-        if name:
+        if "/" in name:
             wanted[name] = _weight(parameters)
     if not wanted:
         return JSON

@@ -1,6 +1,7 @@
 """Bodies that arrive in time and are no larger than they may be."""
 
 import asyncio
+import contextlib
 import time
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from settings import Settings
 # What a multipart body has besides its file; what is only a little too large is told with all
 # other problems of the input.
 BESIDE_THE_FILE = 16 * 1024**2
+DRAINING = 2  # seconds
 
 
 class BodyRefused(Exception):
@@ -64,3 +66,15 @@ class _Limited:
 
 def _too_large(most: int) -> BodyRefused:
     return BodyRefused(413, f"The request is larger than {most} bytes, the most that is taken.")
+
+
+async def drain(receive: Receive) -> None:
+    """Let a refused body come for a moment: who is still sending does not hear why it was not."""
+    left = BESIDE_THE_FILE
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAINING):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b"")) or 1
+                if not message.get("more_body", False):
+                    return
