@@ -4,9 +4,9 @@ pytest_plugins = [
     "tests.fixtures.registry",
     "tests.fixtures.docker",
     "tests.fixtures.git",
-    "tests.fixtures.cluster",
     "tests.fixtures.database",
     "tests.fixtures.brokers",
     "tests.fixtures.blobs",
     "tests.fixtures.service",
+    "tests.fixtures.cluster",  # after those that it imports, so that their asserts explain
 ]

@@ -58,6 +58,7 @@ class Api:
         self._kubeconfig = kubeconfig
         self._client: ApiClient | None = None
         self._connecting = asyncio.Lock()
+        self._closed = False
 
     async def get(self, path: str, **query: str) -> Object:
         """Read an object or a list."""
@@ -92,7 +93,11 @@ class Api:
                 response.close()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections, for good."""
+        self._closed = True
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         if self._client:
             await self._client.close()
             self._client = None
@@ -116,7 +121,7 @@ class Api:
             if response.status == 401:
                 # Tokens of kubeconfigs that a program makes expire: read it again, once.
                 response.close()
-                await self.close()
+                await self._disconnect()
                 response = await self._send(method, path, query, body, _PATIENCE)
             async with response:
                 content = await response.read()
@@ -148,6 +153,8 @@ class Api:
 
     async def _connected(self) -> ApiClient:
         async with self._connecting:
+            if self._closed:
+                raise ClusterUnreachable("This process stops.")
             if self._client is None:
                 self._client = await self._connect()
             return self._client

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from engine.registry import Credentials
-from engine.saving.plan import CREDENTIALS, PLAN, SOCKET, Plan
+from engine.saving.plan import CREDENTIALS, PLAN, REPORT, SOCKET, Plan
 from models.enums import Runtime
 from settings import Settings
 
@@ -65,6 +65,12 @@ def job_manifest(
             },
         },
     }
+
+
+def report_to(job: dict[str, Any], address: str) -> None:
+    """Let the Job report to `address`, besides what it prints."""
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    container["env"].append({"name": REPORT, "value": address})
 
 
 def secret_manifest(job: dict[str, Any], login: Credentials) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from engine.cluster.api import Api, Object
 from engine.errors import BuildFailed
 from engine.registry import Credentials
 from engine.saving.events import Clean, Event, decode
-from engine.saving.manifests import CONTAINER, secret_manifest
+from engine.saving.manifests import CONTAINER, report_to, secret_manifest
+from engine.saving.reports import Reports, lines, listening
 from models.enums import FailureCode
 
 POLL_SECONDS = 0.2
+_CONNECT_SECONDS = 0.5
 _GONE_SECONDS = 75
 """How long a Job may take to end: its grace, and some."""
 # What a kubelet says of an image that it cannot have.
@@ -32,26 +34,29 @@ class NodeJob:
     login: Credentials | None
     start_seconds: float
     on_event: OnEvent
+    report_host: str = ""
+    """Where the Job can reach this process; if empty, the cluster tells what it prints."""
     clean: bool = False
     """Whether it said at its end that nothing is left on the node."""
     created: bool = False
     """Whether the cluster has been told of it."""
     ended_by: str | None = None
     """Why the cluster ended it, if it did: `DeadlineExceeded` and the like."""
+    _reports: Reports | None = field(default=None, init=False)
     _lines: int = field(default=0, init=False)
     _restarts: int = field(default=0, init=False)
 
     async def run(self) -> None:
         """Run it to its end. Raises BuildFailed, ClusterError, and what `on_event` raises."""
         try:
-            self.created = True
-            await self._create()
-            following = asyncio.create_task(self._follow())
-            try:
-                await asyncio.shield(following)
-            finally:
-                # Told to stop, it still says that it has cleaned up.
-                await asyncio.shield(self._end(following))
+            async with listening(self.report_host) as self._reports:
+                await self._create()
+                following = asyncio.create_task(self._follow())
+                try:
+                    await asyncio.shield(following)
+                finally:
+                    # Told to stop, it still says that it has cleaned up.
+                    await asyncio.shield(self._end(following))
             self.ended_by = await self._failure()
         finally:
             await asyncio.shield(self._remove())
@@ -69,6 +74,9 @@ class NodeJob:
         return None
 
     async def _create(self) -> None:
+        if self._reports:
+            report_to(self.manifest, self._reports.address)
+        self.created = True
         job = await self.api.create(jobs_path(self._namespace), self.manifest)
         if self.login:
             # After the Job, whose it is; the kubelet waits for it.
@@ -88,12 +96,14 @@ class NodeJob:
         """Report every line until the Job's pod has ended."""
         pod = await self._started_in_time()
         while True:
-            with contextlib.suppress(ClusterError):
-                await self._read(pod["metadata"]["name"])
+            await self._read(pod["metadata"]["name"])
             if self.clean:
                 return
             now = await self._pod()
-            if now is None or now["status"]["phase"] in ("Succeeded", "Failed"):
+            if now is None:
+                return
+            if now["status"]["phase"] in ("Succeeded", "Failed"):
+                await self._last_words(now)
                 return
             restarts = _state_of(now).get("restartCount", 0)
             if restarts != self._restarts:
@@ -141,11 +151,26 @@ class NodeJob:
         return pods[-1] if pods else None
 
     async def _read(self, pod: str) -> None:
-        """Report the lines of the log that are new, up to the end of the process."""
+        """Report what the process says, up to its end."""
+        if not self._reports:
+            with contextlib.suppress(ClusterError):
+                await self._read_log(pod)
+        elif connection := await self._reports.next(_CONNECT_SECONDS):
+            async for line in lines(connection):
+                await self._report(line)
+
+    async def _last_words(self, pod: Object) -> None:
+        """What the pod's status tells of the process's end, should its output be lost."""
+        ended = (_state_of(pod).get("state") or {}).get("terminated") or {}
+        for line in (ended.get("message") or "").splitlines():
+            await self._report(line)
+
+    async def _read_log(self, pod: str) -> None:
+        """Report the lines of the log that are new."""
         path = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/log"
         number = 0
         async with self.api.stream(path, container=CONTAINER, follow="true") as pieces:
-            async for line in _lines(pieces):
+            async for line in _split(pieces):
                 number += 1
                 if number > self._lines:  # the connection may have broken before
                     self._lines = number
@@ -186,7 +211,7 @@ async def _delete(api: Api, namespace: str, name: str) -> None:
     await api.delete(f"{jobs_path(namespace)}/{name}", propagationPolicy="Foreground")
 
 
-async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
+async def _split(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
     begun = b""
     async for piece in pieces:
         *lines, begun = (begun + piece).split(b"\n")

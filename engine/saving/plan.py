@@ -8,6 +8,8 @@ from models.enums import Runtime
 
 PLAN = "DARKROOM_PLAN"
 """The variable that holds a plan, in the Job."""
+REPORT = "DARKROOM_REPORT"
+"""The variable that says where to report to, where the worker listens: `host:port token`."""
 SOCKET = "/run/darkroom/runtime.sock"
 """Where the Job finds the runtime's socket."""
 CREDENTIALS = "/run/darkroom/registry"

@@ -137,7 +137,14 @@ def _node_job(
     manifest = job_manifest(
         settings, plan, where, job.build.id, only_clean=only_clean, login=login is not None
     )
-    return NodeJob(cluster.api, manifest, login, settings.save_start_seconds, on_event)
+    return NodeJob(
+        cluster.api,
+        manifest,
+        login,
+        settings.save_start_seconds,
+        on_event,
+        settings.save_report_host,
+    )
 
 
 def _where(found: Located) -> Where:

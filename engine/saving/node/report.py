@@ -1,20 +1,42 @@
-"""Reporting to the worker, by way of the Job's output."""
+"""Reporting to the worker: by the Job's output, and by a connection where it asked for one."""
 
 import contextlib
+import os
+import socket
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from engine.clock import now
-from engine.saving.events import Change, Event, FilesChanged, Phase, PhaseChanged, encode
+from engine.saving.events import (
+    Change,
+    Clean,
+    Event,
+    Failed,
+    FilesChanged,
+    Phase,
+    PhaseChanged,
+    Saved,
+    encode,
+)
+from engine.saving.plan import REPORT
 from models.enums import StepStatus
 
 MOST_CHANGES = 100_000
 """Files that are named to the worker; beyond, they are counted."""
 _AT_ONCE = 50  # changes in one line: longer lines are cut into pieces on their way
+_LAST_WORDS = Path("/dev/termination-log")
+"""What stands here becomes a part of the pod's status, which outlives every log: 4096 bytes."""
+_SECONDS = 5.0
+"""A worker that takes nothing for so long is gone, and must not hold up the container."""
 
 
 class Report:
-    """Writes lines to standard output."""
+    """Writes lines."""
+
+    def __init__(self) -> None:
+        self._connection = _connect(os.environ.get(REPORT, ""))
+        self._last_words: list[str] = []
 
     def say(self, text: str) -> None:
         """A line for people."""
@@ -26,7 +48,12 @@ class Report:
 
     def tell(self, event: Event) -> None:
         """A line for the worker."""
-        self._write(encode(event))
+        line = encode(event)
+        self._write(line)
+        if isinstance(event, Saved | Failed | Clean):
+            self._last_words.append(line)
+            with contextlib.suppress(OSError):
+                _LAST_WORDS.write_text("\n".join(self._last_words))
 
     @contextlib.contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
@@ -58,5 +85,26 @@ class Report:
 
     def _write(self, line: str) -> None:
         # Names of files need not be UTF-8.
-        sys.stdout.buffer.write(line.encode(errors="replace") + b"\n")
+        data = line.encode(errors="replace") + b"\n"
+        sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+        if self._connection:
+            try:
+                self._connection.sendall(data)
+            except OSError:
+                self._connection.close()
+                self._connection = None
+
+
+def _connect(address: str) -> socket.socket | None:
+    """A connection to the worker, which has introduced itself."""
+    place, _, token = address.partition(" ")
+    host, _, port = place.rpartition(":")
+    if not host:
+        return None
+    try:
+        connection = socket.create_connection((host, int(port)), timeout=_SECONDS)
+        connection.sendall(token.encode() + b"\n")
+    except OSError:
+        return None
+    return connection
