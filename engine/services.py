@@ -8,6 +8,7 @@ from engine.blobs import Blobs
 from engine.cluster import Cluster
 from engine.docker.client import DockerEngine
 from engine.git.policy import GitPolicy
+from engine.image_index import ImageIndex
 from engine.logs.reader import LogReader
 from engine.notifiers import notifying
 from engine.notify import Notifier
@@ -29,6 +30,7 @@ class Services:
     registry: Registry
     sealer: Sealer
     queue: Queue
+    index: ImageIndex
     cluster: Cluster | None  # None where no cluster is configured
 
     @property
@@ -79,6 +81,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
             registry=registry,
             sealer=Sealer.from_settings(settings.secret_key.get_secret_value(), settings.data_dir),
             queue=queue,
+            index=ImageIndex(),
             cluster=cluster,
         )
 

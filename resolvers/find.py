@@ -1,13 +1,9 @@
 """Records by their global ids, as far as the viewer may see them."""
 
-from typing import Any
-
-from pyroaring import BitMap
-
 from engine.errors import Forbidden, NotFound
 from models import Build, Image
 from resolvers import audit
-from resolvers.access import may_change, may_see, visible
+from resolvers.access import may_change, may_see
 from schema import ids
 from schema.context import Viewer
 
@@ -49,12 +45,6 @@ async def build_to_see(viewer: Viewer, id_: str) -> Build:
     if row is None:
         raise NotFound("There is no such build.")
     return row
-
-
-async def visible_ids(viewer: Viewer) -> BitMap:
-    """The keys of all images that the viewer may see now."""
-    keys: Any = await Image.filter(visible(viewer)).values_list("id", flat=True)
-    return BitMap(keys)
 
 
 async def build_to_change(viewer: Viewer, id_: str) -> Build:

@@ -1,25 +1,24 @@
-"""The list of images: what it holds under a filter, in an order, a page at a time."""
+"""The list of images: in an order, a page at a time."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tortoise.expressions import Q, Subquery
-from tortoise.functions import Count
+from pyroaring import BitMap
+from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
-from engine.tags import slug_of
-from models import Image, ImageTag, Tag, TagCategory
-from resolvers.access import visible
+from engine.image_index import ImageIndex
+from models import Image
+from resolvers.selection import select
 from schema.context import Viewer
 from schema.cursor import Cursor, InvalidCursor
 from schema.enums import Direction, ImageOrderField
 from schema.inputs import ImageFilter, ImageOrder
 from schema.page import Page
-from schema.tag import Tag as TagNoun
-from schema.tag import TagCategory as CategoryNoun
-from schema.tag import TagFacet, TagFacetValue
+
+FEW = 1_000  # images that are sorted rather than looked for along the index
+SHORTEST = 64  # keys of a walk
 
 NEWEST = ImageOrder(field=ImageOrderField.CREATED_AT, direction=Direction.DESC)
 
@@ -32,25 +31,57 @@ _COLUMN = {
 
 
 async def page(
-    viewer: Viewer, first: int, after: str | None, filter_: ImageFilter | None, order: ImageOrder
+    index: ImageIndex,
+    viewer: Viewer,
+    first: int,
+    after: str | None,
+    filter_: ImageFilter | None,
+    order: ImageOrder,
 ) -> Page[Image]:
     """A page of what the viewer may see. Raises InvalidCursor."""
     name = f"{order.field.value}.{order.direction.value}"
     place = Cursor.decode(after, name) if after else None
     column = _COLUMN[order.field]
-    rows = await matching(viewer, filter_)
-    found: list[Image] = []
-    for stretch in stretches(order, place):
-        sorted_rows = rows.filter(stretch.condition).order_by(*stretch.order_by)
-        found += await sorted_rows.limit(first + 1 - len(found))
+    parts = stretches(order, place)
+    images = (await select(index, viewer, filter_)).whole()
+    found: list[int] = []
+    for stretch in parts:
+        found += await _walk(stretch, images, len(index.all), first + 1 - len(found))
         if len(found) > first:
             break
+    rows = {row.id: row for row in await Image.filter(id__in=found[:first])}
     return Page(
-        rows=found[:first],
+        rows=[rows[id_] for id_ in found[:first] if id_ in rows],
         cursor=lambda row: Cursor(name, _value(row, column), row.id).encode(),
         has_next=len(found) > first,
         has_previous=after is not None,
     )
+
+
+async def _walk(stretch: "Stretch", images: BitMap, total: int, wanted: int) -> list[int]:
+    """The first keys of a stretch that are among the images.
+
+    Few images are sorted by the database. Of many, every so-and-so-many-th key along the index is
+    one, so a short walk finds them; how short is told by their share. A walk that found too few
+    begins again and goes further, so that it sees the list of one moment.
+    """
+    if not images or wanted <= 0:
+        return []
+    rows = Image.filter(stretch.condition).order_by(*stretch.order_by)
+    if len(images) <= FEW:
+        return await _keys(rows.filter(id__in=list(images)).limit(wanted))
+    length = SHORTEST + 2 * wanted * total // len(images)
+    while True:
+        keys = await _keys(rows.limit(length))
+        found = [key for key in keys if key in images]
+        if len(found) >= wanted or len(keys) < length:
+            return found[:wanted]
+        length *= 8
+
+
+async def _keys(rows: QuerySet[Image]) -> list[int]:
+    keys: Any = await rows.values_list("id", flat=True)
+    return list(keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,98 +118,6 @@ def stretches(order: ImageOrder, place: Cursor | None) -> list[Stretch]:
     further = Q(id__lt=place.id) if descending else Q(id__gt=place.id)
     empty = Stretch(empty.condition & further, empty.order_by)
     return [empty] if descending else [empty, valued]
-
-
-async def count(viewer: Viewer, filter_: ImageFilter | None) -> int:
-    """How many images the viewer may see under the filter."""
-    return await (await matching(viewer, filter_)).count()
-
-
-async def facets(viewer: Viewer, filter_: ImageFilter | None) -> list[TagFacet]:
-    """Each tag's count under the other categories' filters."""
-    chosen = await _chosen(filter_)
-    counts: dict[int, int] = {}
-    for category in {None, *chosen}:
-        counts |= await _counts(viewer, filter_, chosen, category)
-    selected = {id_ for ids in chosen.values() for id_ in ids}
-    tags: defaultdict[int, list[Tag]] = defaultdict(list)
-    for tag in await Tag.all().select_related("category").order_by("name"):
-        tags[tag.category_id].append(tag)
-    return [
-        TagFacet(
-            category=CategoryNoun.of(category),
-            values=[
-                TagFacetValue(
-                    tag=TagNoun.of(tag), count=counts.get(tag.id, 0), selected=tag.id in selected
-                )
-                for tag in tags[category.id]
-            ],
-        )
-        for category in await TagCategory.all()
-    ]
-
-
-async def matching(
-    viewer: Viewer, filter_: ImageFilter | None, *, but_for: int | None = None
-) -> QuerySet[Image]:
-    """The images that the viewer may see under the filter, one category's tags left out."""
-    rows = Image.filter(visible(viewer))
-    if filter_ is None:
-        return rows
-    for category, ids in (await _chosen(filter_)).items():
-        if category != but_for:
-            tagged = ImageTag.filter(tag_id__in=ids).values("image_id")
-            rows = rows.filter(id__in=Subquery(tagged))
-    return rows.filter(_conditions(viewer, filter_))
-
-
-def _conditions(viewer: Viewer, filter_: ImageFilter) -> Q:
-    found = Q()
-    if filter_.search:
-        found &= Q(name__icontains=filter_.search) | Q(description__icontains=filter_.search)
-    if filter_.visibility:
-        found &= Q(visibility=filter_.visibility)
-    if filter_.status:
-        found &= Q(status__in=filter_.status)
-    if filter_.origin:
-        found &= Q(origin__in=filter_.origin)
-    if filter_.mine:
-        found &= Q(owner=viewer.name)
-    return found
-
-
-async def _chosen(filter_: ImageFilter | None) -> dict[int, list[int]]:
-    """The ids of the filter's tags by category. A tag that there is not matches nothing."""
-    slugs = set((filter_ and filter_.tags) or ())
-    if not slugs:
-        return {}
-    chosen: defaultdict[int, list[int]] = defaultdict(list)
-    for tag in await Tag.all().select_related("category"):
-        if slug_of(tag) in slugs:
-            slugs.discard(slug_of(tag))
-            chosen[tag.category_id].append(tag.id)
-    categories = {category.name: category.id for category in await TagCategory.all()}
-    for slug in slugs:
-        # An alternative that nobody has; alone in its category, it leaves the list empty.
-        chosen.setdefault(categories.get(slug.split("/")[0], 0), []).append(0)
-    return dict(chosen)
-
-
-async def _counts(
-    viewer: Viewer,
-    filter_: ImageFilter | None,
-    chosen: dict[int, list[int]],
-    category: int | None,
-) -> dict[int, int]:
-    """Images of each tag: of one category that was chosen, or of all that were not."""
-    images = await matching(viewer, filter_, but_for=category)
-    rows = ImageTag.filter(image_id__in=Subquery(images.values("id")))
-    if category is None:
-        rows = rows.exclude(tag__category_id__in=list(chosen)) if chosen else rows
-    else:
-        rows = rows.filter(tag__category_id=category)
-    counted = await rows.annotate(images=Count("id")).group_by("tag_id").values("tag_id", "images")
-    return {row["tag_id"]: row["images"] for row in counted}
 
 
 def _behind(place: Cursor, column: str, descending: bool) -> Q:

@@ -79,8 +79,11 @@ class Query:
     ) -> ImageConnection:
         """A page of what the viewer may see."""
         narrowed, order = filter or None, order_by or listing.NEWEST
-        most = size_of(first, services_of(info).settings.page_size)
-        page = await listing.page(viewer_of(info), most, after or None, narrowed, order)
+        services = services_of(info)
+        most = size_of(first, services.settings.page_size)
+        page = await listing.page(
+            services.index, viewer_of(info), most, after or None, narrowed, order
+        )
         return ImageConnection.of(page, narrowed)
 
     @field("Every category of tags, with its tags.")

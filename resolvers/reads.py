@@ -14,7 +14,7 @@ from engine.record import record
 from engine.saving import changed_files
 from engine.services import Services
 from models.enums import BuildStatus
-from resolvers import listing
+from resolvers import selection
 from resolvers.access import may_change
 from schema.build_difference import BuildDifference
 from schema.context import Viewer
@@ -46,6 +46,7 @@ class DatabaseReads:
         self._viewer = viewer
         self._settings = services.settings
         self._logs = services.logs
+        self._index = services.index
         self._blobs = services.blobs
         self._log_url = log_url
         self._image_tags = _loader(_load_image_tags)
@@ -75,11 +76,11 @@ class DatabaseReads:
 
     async def count_images(self, filter_: ImageFilter | None) -> int:
         """How many images the viewer sees under the filter."""
-        return await listing.count(self._viewer, filter_)
+        return await selection.count(self._index, self._viewer, filter_)
 
     async def image_facets(self, filter_: ImageFilter | None) -> list[TagFacet]:
         """Every category with the count of each tag under the other categories' filters."""
-        return await listing.facets(self._viewer, filter_)
+        return await selection.facets(self._index, self._viewer, filter_)
 
     async def image_builds(
         self, image: models.Image, first: int, after: str | None

@@ -16,6 +16,7 @@ from resolvers import find
 from resolvers.access import may_see
 from resolvers.context import services_of, viewer_of
 from resolvers.following import while_visible
+from resolvers.selection import visible
 from schema import ids
 from schema.build import Build
 from schema.context import Info, Viewer
@@ -63,11 +64,16 @@ class Subscription:
         """One that was deleted, or turned private, is told by its id alone."""
         viewer = viewer_of(info)
         with services_of(info).notifier.subscribe("image") as news:
-            seen = await find.visible_ids(viewer)
+            seen = await _visible_now(services_of(info), viewer)
             while True:
                 for id_ in await news.wait():
                     if change := await _change(viewer, id_, seen):
                         yield change
+
+
+async def _visible_now(services: Services, viewer: Viewer) -> BitMap:
+    await services.index.refresh()
+    return visible(services.index, viewer)
 
 
 def _told(event: Chunk | End) -> BuildLogEvent:
