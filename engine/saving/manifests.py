@@ -81,7 +81,6 @@ def secret_manifest(job: dict[str, Any], login: Credentials) -> dict[str, Any]:
         "kind": "Job",
         "name": metadata["name"],
         "uid": metadata["uid"],
-        "blockOwnerDeletion": True,  # once the Job is gone, so is the Secret
     }
     return {
         "apiVersion": "v1",

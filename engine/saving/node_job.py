@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.cluster import ClusterError, ClusterNotFound
+from engine.cluster import ClusterError
 from engine.cluster.api import Api, Object
 from engine.errors import BuildFailed
 from engine.registry import Credentials
@@ -146,8 +146,7 @@ class NodeJob:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _pod(self) -> Object | None:
-        path = f"/api/v1/namespaces/{self._namespace}/pods"
-        pods = await self.api.items(path, labelSelector=f"job-name={self._name}")
+        pods = await pods_of(self.api, self._namespace, self._name)
         return pods[-1] if pods else None
 
     async def _read(self, pod: str) -> None:
@@ -197,18 +196,30 @@ def jobs_path(namespace: str) -> str:
 
 
 async def remove(api: Api, namespace: str, name: str) -> None:
-    """Delete a Job and wait until it and its pods are gone. Raises ClusterError."""
+    """Delete a Job, with its Secret, and wait until its process has ended. Raises ClusterError."""
     await _delete(api, namespace, name)
-    with contextlib.suppress(TimeoutError, ClusterNotFound):
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_GONE_SECONDS):
-            while True:
-                await api.get(f"{jobs_path(namespace)}/{name}")
+            # What is left of its pod is the kubelet's, which takes its time with it.
+            while any(_has_process(pod) for pod in await pods_of(api, namespace, name)):
                 await asyncio.sleep(POLL_SECONDS)
 
 
+async def pods_of(api: Api, namespace: str, name: str) -> list[Object]:
+    """The pods of a Job."""
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    return await api.items(path, labelSelector=f"job-name={name}")
+
+
 async def _delete(api: Api, namespace: str, name: str) -> None:
-    # In the foreground: the Job is there for as long as its pods are.
-    await api.delete(f"{jobs_path(namespace)}/{name}", propagationPolicy="Foreground")
+    await api.delete(f"{jobs_path(namespace)}/{name}", propagationPolicy="Background")
+
+
+def _has_process(pod: Object) -> bool:
+    """Whether a pod's process runs, or may start yet."""
+    if pod["status"].get("phase") in ("Succeeded", "Failed"):
+        return False
+    return "terminated" not in (_state_of(pod).get("state") or {})
 
 
 async def _split(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
