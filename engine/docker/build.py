@@ -30,6 +30,8 @@ class _Progress(Protocol):
 
     def end(self) -> list[BuildEvent]: ...
 
+    def stuck(self) -> bool: ...
+
     def fail(self, reason: str) -> list[StepChanged]: ...
 
 
@@ -75,10 +77,10 @@ async def build(
             async for message in messages:
                 for event in progress.read(message):
                     yield event
-        if not (last := progress.end()):
-            raise BuildFailed(
-                FailureCode.ENGINE_UNREACHABLE, "The Docker Engine ended the build without a word."
-            )
+                if progress.stuck():
+                    _require_whole(progress, tag)
+                    break
+        last = _last(progress)
     except DockerError as refusal:
         reason = refusal.message or "the engine gives no reason"
         for change in (*progress.fail(readable(reason)), *progress.steps.cancel_rest()):
@@ -95,6 +97,33 @@ async def build(
         raise
     for event in last:
         yield event
+
+
+def _last(progress: _Progress) -> list[BuildEvent]:
+    """What remains to be told of an image that was built."""
+    last = progress.end()
+    if not last:
+        raise BuildFailed(
+            FailureCode.ENGINE_UNREACHABLE, "The Docker Engine ended the build without a word."
+        )
+    return last
+
+
+def _require_whole(progress: _Progress, tag: str | None) -> None:
+    """Return when a report that does not end has told the whole build all the same.
+
+    Raises what the engine would have said, or BuildFailed when something is missing.
+    """
+    if failed := progress.steps.failed(""):
+        raise DockerError(0, failed.error or "")
+    # The image gets its name last.
+    if tag or not progress.steps.all_over or not progress.end():
+        raise BuildFailed(
+            FailureCode.INTERNAL,
+            "The Docker Engine lost track of the build: engines of version 20.10 do when a step "
+            "prints faster than it can be read. Let the step print less, or into a file; a newer "
+            "engine has no such limit.",
+        )
 
 
 def _params(

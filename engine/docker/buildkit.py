@@ -20,6 +20,8 @@ HOW_TO_KEEP_ALL = (
     b"BUILDKIT_STEP_LOG_MAX_SIZE=2147483647 and BUILDKIT_STEP_LOG_MAX_SPEED=2147483647 "
     b"in its environment.]\n"
 )
+# An engine that reports nothing so often in a row will not report anything else any more.
+_SILENT = 1000
 
 
 class BuildKitProgress:
@@ -31,6 +33,7 @@ class BuildKitProgress:
         self._clipped: set[str] = set()
         self._transfers: dict[str, Throttle] = {}
         self._told: set[tuple[str, str]] = set()
+        self._silent = 0  # reports of nothing in a row
 
     def read(self, message: Message) -> list[BuildEvent]:
         """The events in one message of the engine's answer."""
@@ -52,7 +55,16 @@ class BuildKitProgress:
         """Nothing to add: the vertex that failed has said so itself."""
         return []
 
+    def stuck(self) -> bool:
+        """Whether the engine goes on for ever without reporting anything.
+
+        Docker Engine 20.10 does once 1 MiB of a build's output has piled up in it.
+        """
+        return self._silent >= _SILENT
+
     def _trace(self, status: StatusResponse) -> list[BuildEvent]:
+        nothing = not (status.vertexes or status.statuses or status.logs)
+        self._silent = self._silent + 1 if nothing else 0
         events: list[BuildEvent] = []
         for vertex in (*self._new(status), *status.vertexes):
             events += self._vertex(vertex)

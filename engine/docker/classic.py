@@ -49,6 +49,10 @@ class ClassicProgress:
             return []
         return [*self._finish(StepStatus.DONE), ImageBuilt(self._image_id)]
 
+    def stuck(self) -> bool:
+        """Never: this is BuildKit's fault alone."""
+        return False
+
     def fail(self, reason: str) -> list[StepChanged]:
         """The step that runs is the one that failed."""
         return self._finish(StepStatus.FAILED, reason)

@@ -12,6 +12,7 @@ import aiohttp
 from aiodocker import Docker, DockerError
 
 from engine import metrics
+from engine.docker.ahead import read_ahead
 from engine.docker.auth import Credentials, registry_auth
 from engine.docker.info import EngineImage, EngineInfo
 from engine.docker.progress import Transfer
@@ -179,10 +180,14 @@ class DockerEngine:
                 path, "POST", params=dict(params), headers=headers, data=body, timeout=_PATIENT
             ) as response:
                 try:
-                    async for message in json_lines(response):
-                        if error := error_in(message):
-                            raise DockerError(0, error)
-                        yield message
+                    async with (
+                        contextlib.aclosing(read_ahead(response.content.iter_any())) as chunks,
+                        contextlib.aclosing(json_lines(chunks)) as messages,
+                    ):
+                        async for message in messages:
+                            if error := error_in(message):
+                                raise DockerError(0, error)
+                            yield message
                 finally:
                     response.close()
 

@@ -50,6 +50,11 @@ class Steps:
         self._by_key[key] = replace(step, status=status, finished_at=now(), error=error)
         return [self._by_key[key]]
 
+    @property
+    def all_over(self) -> bool:
+        """Whether every step has ended."""
+        return all(step.status not in _OPEN for step in self._by_key.values())
+
     def cancel_rest(self) -> list[StepChanged]:
         """End what has not ended: the build is over, and these steps will not run."""
         return [change for key in self._by_key for change in self.finish(key, StepStatus.CANCELED)]

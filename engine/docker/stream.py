@@ -1,22 +1,20 @@
 """Reading the engine's answers that go on: one JSON object a line."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
-
-import aiohttp
 
 Message = dict[str, Any]
 
 
-async def json_lines(response: aiohttp.ClientResponse) -> AsyncIterator[Message]:
-    """The messages of a response, as they come.
+async def json_lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Message, None]:
+    """The messages in a response's bytes, as they come.
 
     Lines are split here because aiohttp's own line reader refuses lines of more than 128 KiB,
     which BuildKit sends when a step prints much at once.
     """
     begun: list[bytes] = []
-    async for chunk in response.content.iter_any():
+    async for chunk in chunks:
         first, *others = chunk.split(b"\n")
         begun.append(first)
         if not others:
