@@ -1,0 +1,67 @@
+"""A figure: what was measured, what it is held against, and what it is to stay under."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["s", "ms", "MiB"]
+Compared = Literal["ratio", "difference", "measured"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table; `measured` and `baseline` hold a value for each round.
+
+    `compared` says what the target limits: the ratio of the medians, their difference, or the
+    measured median itself.
+    """
+
+    title: str
+    command: str
+    measured: Sequence[float]
+    baseline: Sequence[float]
+    baseline_name: str
+    unit: Unit
+    compared: Compared
+    target: float
+
+    @property
+    def ratio(self) -> float:
+        """The median of what was measured, in medians of the baseline."""
+        return statistics.median(self.measured) / statistics.median(self.baseline)
+
+    @property
+    def score(self) -> float:
+        """What the target limits."""
+        measured, baseline = statistics.median(self.measured), statistics.median(self.baseline)
+        match self.compared:
+            case "ratio":
+                return measured / baseline
+            case "difference":
+                return measured - baseline
+            case "measured":
+                return measured
+
+    @property
+    def met(self) -> bool:
+        """Whether the target was kept."""
+        return self.score <= self.target
+
+    @property
+    def goal(self) -> str:
+        """The target in words."""
+        match self.compared:
+            case "ratio":
+                return f"at most {self.target:.2f} times the baseline"
+            case "difference":
+                return f"at most {self.target:g} {self.unit} more"
+            case "measured":
+                return f"under {self.target:g} {self.unit}"
+
+    def shown(self, values: Sequence[float]) -> str:
+        """The median of the rounds, and how far they lie apart."""
+        digits = 2 if self.unit == "s" else 1
+        low, middle, high = min(values), statistics.median(values), max(values)
+        text = f"{middle:.{digits}f} {self.unit}"
+        return f"{text} ({low:.{digits}f}–{high:.{digits}f})" if len(values) > 1 else text

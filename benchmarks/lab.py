@@ -1,0 +1,59 @@
+"""The servers that are measured: an engine and a registry for the run, a Darkroom per benchmark."""
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.docker.client import DockerEngine
+from engine.docker.info import EngineInfo
+from server.local.engine import local_engine
+from server.local.registry import local_registry
+from tests.fixtures.docker import BASE, have_base
+from tests.fixtures.service import Client, Server, client_of, serving
+
+REPOSITORY = "library/busybox"
+
+
+@dataclass(frozen=True, slots=True)
+class Darkroom:
+    """A server process with an embedded worker and SQLite, and a user of it."""
+
+    server: Server
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Where a benchmark runs. `base` names the base image by tag, in the registry."""
+
+    engine: str
+    engine_info: EngineInfo
+    registry: str
+    base: str
+    folder: Path
+
+    @contextlib.asynccontextmanager
+    async def darkroom(self, **more: str) -> AsyncIterator[Darkroom]:
+        """A server of its own for one benchmark, on an empty database; `more` are settings."""
+        data = Path(tempfile.mkdtemp(dir=self.folder, prefix="darkroom-"))
+        settings = {"ENGINE_URL": self.engine, "REGISTRY": self.registry, **more}
+        with serving(data, settings) as server:
+            async with client_of(server.url) as client:
+                yield Darkroom(server, client)
+
+
+@contextlib.asynccontextmanager
+async def opened() -> AsyncIterator[Lab]:
+    """The lab until the block ends; nothing of it stays."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="darkroom-bench-")))
+        engine = stack.enter_context(local_engine(folder / "docker"))
+        registry = stack.enter_context(local_registry(folder / "registry")).host
+        async with DockerEngine(engine) as docker:
+            await have_base(docker)
+            await docker.tag(BASE, f"{registry}/{REPOSITORY}", "1")
+            await docker.push(f"{registry}/{REPOSITORY}", "1")
+            info = await docker.info()
+        yield Lab(engine, info, registry, f"{registry}/{REPOSITORY}:1", folder)

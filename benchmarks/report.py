@@ -1,0 +1,99 @@
+"""The figures: in the terminal one by one, and as a table in `docs/benchmarks.md`."""
+
+import datetime
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import settings
+from benchmarks import docker_cli
+from benchmarks.figures import Figure
+from benchmarks.lab import Lab
+
+_HEADINGS = ("Figure", "Darkroom", "Baseline", "Ratio", "Target", "Met", "Command")
+
+
+def show(figure: Figure) -> None:
+    """Print one figure."""
+    measured, baseline = figure.shown(figure.measured), figure.shown(figure.baseline)
+    print(f"{figure.title}: {figure.ratio:.2f}")
+    print(f"  {measured}, against {baseline}: {figure.baseline_name}")
+    print(f"  {figure.goal}: {'met' if figure.met else 'MISSED'}", flush=True)
+
+
+def write(path: Path, lab: Lab, figures: Sequence[Figure], rounds: int) -> None:
+    """Write the table, and where it was measured, as Markdown."""
+    rows = [_HEADINGS, tuple("---" for _ in _HEADINGS), *map(_cells, figures)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    path.write_text(_PAGE.format(table=table, machine=_machine(lab), rounds=rounds))
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    return (
+        figure.title,
+        figure.shown(figure.measured),
+        f"{figure.shown(figure.baseline)}: {figure.baseline_name}",
+        f"{figure.ratio:.2f}",
+        figure.goal,
+        "yes" if figure.met else "**no**",
+        f"`{figure.command}`",
+    )
+
+
+def _machine(lab: Lab) -> str:
+    engine = lab.engine_info
+    facts = {
+        "Date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "Machine": f"{os.cpu_count()} cores ({_processor()}), {_memory()} GiB of memory",
+        "System": f"{_system()}, Linux {platform.release()}, Python {platform.python_version()}",
+        "Engine": f"{engine.name} {engine.version} ({engine.builder}, {engine.image_store} store)",
+        "Baseline": f"docker CLI {docker_cli.version(docker_cli.find())}",
+        "Darkroom": f"{settings.VERSION}, one process, SQLite, in-memory broker",
+    }
+    return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())
+
+
+def _memory() -> int:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3)
+
+
+def _system() -> str:
+    return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+
+
+_PAGE = """\
+# Benchmarks
+
+`make bench` measures everything below and writes this page. It starts the servers that it needs,
+a Docker Engine, a registry and `darkroom serve` in a process of its own, and leaves nothing behind.
+A figure alone: the command beside it.
+
+Every figure is held against a baseline of the same run, taken in turn with it, {rounds} rounds
+each. A value is the median of its rounds, with the lowest and the highest in brackets; the ratio is
+between the medians. Uploads are measured as the most memory resident at any moment.
+
+{table}
+
+{machine}
+
+## What is measured
+
+- **Nothing cached**: a Dockerfile that writes, hashes and compresses 48 MiB, and leaves a layer of
+  48 MiB to push. Darkroom's time runs from sending `createImageFromDockerfile` until
+  `buildUpdated` says `SUCCEEDED`; the CLI's, from starting `docker build` until `docker push` ends.
+  Darkroom in that time also resolves the base image, freezes the context, keeps the log, and reads
+  the result back from the registry.
+- **Every step cached**: the same Dockerfile once more, under another name.
+- **Log lines**: `RUN seq 400000`. The baseline posts the same build to the engine and reads the
+  answer without decoding it; Darkroom's time holds the whole build, with its push.
+- **A line's way**: each line is the time of its printing. The baseline decodes the engine's answer
+  and stops there, so it shows what BuildKit itself holds lines back for.
+- **Memory**: a tar of random bytes through the multipart upload, until the build has succeeded.
+"""
