@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -27,10 +28,14 @@ BACKENDS = {
     "barred": (FILTERING, BY_SHA),
     "stall": (FILTERING, BY_SHA),
     "turncoat": (FILTERING, BY_SHA),
+    "distant": (FILTERING, BY_SHA),
     "plain": (),
     "strict": (),
 }
 LOCK = threading.Lock()
+# Behind the distant door, a line of 100 Mbit/s.
+LINE = 12_500_000  # bytes a second
+PIECE = 64 * 1024
 
 
 class Door(BaseHTTPRequestHandler):
@@ -155,7 +160,16 @@ class Door(BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.path.startswith("/distant/"):
+            self._send_slowly(content)
+        else:
+            self.wfile.write(content)
+
+    def _send_slowly(self, content: bytes) -> None:
+        start = time.monotonic()
+        for at in range(0, len(content), PIECE):
+            self.wfile.write(content[at : at + PIECE])
+            time.sleep(max(0, start + (at + PIECE) / LINE - time.monotonic()))
 
     def _redirect(self, location: str) -> None:
         self._answer(302, headers={"Location": location})
