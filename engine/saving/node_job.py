@@ -200,8 +200,11 @@ async def remove(api: Api, namespace: str, name: str) -> None:
     await _delete(api, namespace, name)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_GONE_SECONDS):
-            # What is left of its pod is the kubelet's, which takes its time with it.
-            while any(_has_process(pod) for pod in await pods_of(api, namespace, name)):
+            while True:
+                pods = await pods_of(api, namespace, name)
+                # What is left of an ended pod is the kubelet's, which takes its time with it.
+                if not any(_has_process(pod) for pod in pods):
+                    return
                 await asyncio.sleep(POLL_SECONDS)
 
 
