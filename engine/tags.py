@@ -1,7 +1,10 @@
 """Tags by which images are found; a slug is `category/name`."""
 
+import contextlib
 import difflib
 import re
+
+from tortoise.exceptions import IntegrityError
 
 from engine.errors import FieldProblem
 from models import Tag, TagCategory
@@ -32,7 +35,8 @@ async def seed() -> None:
             await Tag.bulk_create(Tag(category_id=category.id, name=name) for name in names)
 
     if not await TagCategory.exists():
-        await transaction(write)
+        with contextlib.suppress(IntegrityError):  # a process that started beside us was quicker
+            await transaction(write)
     for name, title, chinese in FIRST:
         # Installations from before there were Chinese titles; a title of their own stays alone.
         await TagCategory.filter(name=name, title=title, title_chinese=None).update(
