@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from schema.context import Viewer
 from settings import Settings
 
+IDENTITY = "darkroom.identity"  # where a request's ASGI scope has it, once it is known
 REALM = 'Bearer realm="darkroom"'
 _LONGEST = 16_384  # characters of a token; those of OpenID Connect have one or two thousand
 

@@ -19,8 +19,14 @@ from strawberry.types.execution import PreExecutionError
 from resolvers.context import RequestContext
 from resolvers.schema import schema
 from schema.context import Viewer
-from server import graphql_request, negotiation
-from server.authentication import Identity, KeysUnavailable, Unauthenticated, identify
+from server import audit, graphql_request, negotiation
+from server.authentication import (
+    IDENTITY,
+    Identity,
+    KeysUnavailable,
+    Unauthenticated,
+    identify,
+)
 from server.cross_site import refusal
 from server.request_body import BodyRefused, drain, limited
 from server.request_context import context_for
@@ -28,7 +34,6 @@ from server.streaming import until_expired
 from server.websocket import Connection
 from settings import Settings
 
-_IDENTITY = "darkroom.identity"  # in the ASGI scope
 _NOBODY = Identity(Viewer(name=""))
 _EVENTS = "text/event-stream"
 # How long a WebSocket may stay silent before it says who it is, in seconds.
@@ -69,6 +74,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             response = await self._answer(scope, receive)
         except Refused as refused:
             response = refused.response
+            audit.refused(scope, response.status_code)
         except BodyRefused as error:
             if error.status == 413:
                 await drain(receive)
@@ -84,7 +90,7 @@ class Endpoint(GraphQL[RequestContext, None]):
             raise Refused(405, "GraphQL is asked by GET or POST.", {"Allow": "GET, POST"})
         if reason := refusal(request, self._settings.allowed_origins):
             raise Refused(403, reason)
-        scope[_IDENTITY] = identity = await _identified(request)
+        scope[IDENTITY] = identity = await _identified(request)
         _within_rate(request, identity, 1)
         return await self.run(Request(scope, limited(request, receive, self._settings)))
 
@@ -92,7 +98,7 @@ class Endpoint(GraphQL[RequestContext, None]):
         self, request: Request | WebSocket, response: Response | WebSocket
     ) -> RequestContext:
         """What resolvers work with; on a WebSocket nobody is known before `connection_init`."""
-        return context_for(request, request.scope.get(_IDENTITY, _NOBODY))
+        return context_for(request, request.scope.get(IDENTITY, _NOBODY))
 
     def decode_json(self, data: str | bytes) -> object:
         """Also what comes by WebSocket."""
@@ -136,7 +142,7 @@ class Endpoint(GraphQL[RequestContext, None]):
         """A batch counts as the operations that it holds."""
         data = named.get("request_data")
         if isinstance(data, list):
-            _within_rate(request, request.scope[_IDENTITY], len(data) - 1)
+            _within_rate(request, request.scope[IDENTITY], len(data) - 1)
         return await super().execute_operation(request, *given, **named)
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
@@ -181,7 +187,7 @@ class Endpoint(GraphQL[RequestContext, None]):
         headers: Mapping[str, str],
     ) -> Response:
         """A stream counts among its user's subscriptions, and ends when their token does."""
-        identity: Identity = request.scope[_IDENTITY]
+        identity: Identity = request.scope[IDENTITY]
         presence = request.app.state.presence
         if presence.count(identity.viewer.name) >= self._settings.subscriptions_per_user:
             raise Refused(429, "You have too many subscriptions under way. End some of them.")

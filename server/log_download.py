@@ -16,6 +16,7 @@ from models import Build
 from resolvers import find
 from resolvers.following import while_visible
 from schema import ids
+from server import audit
 from server.authentication import Identity, KeysUnavailable, Unauthenticated, identify
 from server.log_links import LogLinks
 
@@ -37,9 +38,18 @@ async def download(request: Request) -> Response:
     try:
         identity = await _identify(request)
     except Unauthenticated as error:
+        audit.refused(request.scope, 401)
         return PlainTextResponse(f"{error.message}\n", 401, error.headers)
     except KeysUnavailable as error:
+        audit.refused(request.scope, 503)
         return PlainTextResponse(f"{error}\n", 503)
+    response = await _answer(request, services, identity)
+    build_id = request.path_params["id"]
+    audit.downloaded(request.scope, identity, build_id, response.status_code)
+    return response
+
+
+async def _answer(request: Request, services: Services, identity: Identity) -> Response:
     id_ = ids.encode("Build", request.path_params["id"])
     build = await find.build(identity.viewer, id_)
     if build is None:

@@ -115,3 +115,16 @@ async def test_the_audit_log_says_who_did_what_and_no_secret(user: Client, expos
     assert any('fields="nonsense" outcome="refused"' in line for line in lines)
     assert "do-not-log-me" not in log
     assert user.headers["Authorization"].split()[1] not in log
+
+
+async def test_refused_requests_and_downloads_are_in_the_audit_log(
+    user: Client, exposed: Server
+) -> None:
+    async with user.session.post(f"{user.url}/graphql", json={"query": "{ __typename }"}) as answer:
+        assert answer.status == 401
+    url = f"{user.url}/builds/4711/log"
+    async with user.session.get(url, headers=user.headers) as answer:
+        assert answer.status == 404
+    log = exposed.log.read_text()
+    assert 'user="" from="127.0.0.1" outcome="401"' in log
+    assert 'user="mina" from="127.0.0.1" download="log of build 4711" outcome="404"' in log

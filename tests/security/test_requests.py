@@ -87,7 +87,7 @@ async def test_a_stranger_sends_no_body_at_all(
     session: aiohttp.ClientSession, exposed: Server
 ) -> None:
     """Who is unknown is refused by the headers, before anything is received."""
-    head = HEAD + b"Content-Length: 4000000000\r\nExpect: 100-continue\r\n\r\n"
+    head = HEAD + b"Connection: close\r\nContent-Length: 4000000000\r\nExpect: 100-continue\r\n\r\n"
     assert (await raw(exposed, head)).startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 413 "))
 
 

@@ -61,8 +61,9 @@ async def inside(folder: Path, **given: Any) -> AsyncIterator[Inside]:
         **given,
     )
     await database.migrate(settings.database)
+    app = application(settings)
+    # Opened here for the test itself, whatever another test left in its context.
     async with database.opened(settings.database):
         await tags.seed()
-    app = application(settings)
-    async with served(app) as url:
-        yield Inside(app, url)
+        async with served(app) as url:
+            yield Inside(app, url)

@@ -210,6 +210,19 @@ async def test_a_websocket_ends_when_its_token_does(
         assert expires <= time.time() < expires + 1
 
 
+async def test_an_event_stream_ends_when_its_token_does(
+    session: aiohttp.ClientSession, server: Server
+) -> None:
+    expires = int(time.time()) + 2
+    headers = {"Accept": "text/event-stream", **bearer("mina", **GOOD, exp=expires)}
+    query = {"query": "subscription { imageChanged { id } }"}
+    async with session.post(f"{server.url}/graphql", json=query, headers=headers) as answer:
+        assert answer.status == 200
+        async with asyncio.timeout(8):
+            await answer.read()
+    assert expires <= time.time() < expires + 1
+
+
 async def test_a_log_is_downloaded_by_header_or_by_its_signed_link(
     session: aiohttp.ClientSession, server: Server
 ) -> None:
