@@ -152,6 +152,21 @@ class Settings(BaseSettings):
     grace_seconds: Seconds = Field(
         10, description="What a stopping process gives its builds and requests, in seconds."
     )
+    keep_builds: Annotated[int, Field(ge=1)] = Field(
+        100, description="Builds that are kept of one image, the newest of them."
+    )
+    keep_build_days: Annotated[float, Field(gt=0)] = Field(
+        730, description="Older builds are removed; an image's newest and its current one never."
+    )
+    keep_log_days: Annotated[float, Field(gt=0)] = Field(
+        365, description="Logs of older builds are removed, their records are not."
+    )
+    keep_log_bytes: Annotated[int, Field(ge=0)] = Field(
+        0, description="Beyond so many bytes of logs, the oldest are removed; 0 for any number."
+    )
+    housekeeping_seconds: Seconds = Field(
+        3600, description="How often old things are looked for in the whole system, in seconds."
+    )
     log_bytes: Size = Field(512 * 1024**2, description="Most bytes that one build may log.")
     upload_bytes: Size = Field(4 * 1024**3, description="Largest upload, in bytes.")
     context_bytes: Size = Field(

@@ -4,7 +4,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -31,6 +32,15 @@ class BlobNotFound(EngineError):
 
 class BlobsUnavailable(EngineError):
     """The blob store did not answer, or refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A blob that there is: its size in bytes, and when it was put."""
+
+    key: str
+    size: int
+    modified: datetime
 
 
 class Blobs:
@@ -123,6 +133,12 @@ class Blobs:
         except BlobNotFound:
             return False
         return True
+
+    async def stored(self, prefix: str) -> AsyncIterator[list["Stored"]]:
+        """What there is under a prefix that ends with `/`, some at a time, in no order."""
+        with _translated("list", prefix):
+            async for batch in obstore.list(self._store, prefix):
+                yield [Stored(meta["path"], meta["size"], meta["last_modified"]) for meta in batch]
 
     async def delete(self, key: str) -> None:
         """Remove a blob; one that is not there is no error, so that a delete can be repeated."""

@@ -191,7 +191,7 @@ async def wait_until_over(services: Services, build_id: int) -> None:
 
 
 async def sweep(services: Services) -> None:
-    """Find what was left behind: lost claims, logs that were not archived, folders."""
+    """Find lost claims, and builds that waited too long."""
     moment = now()
     lost = await Build.filter(
         status__in=(*RUNNING, BuildStatus.CANCELING), lease_until__lt=moment
@@ -203,6 +203,10 @@ async def sweep(services: Services) -> None:
             metrics.taken_over.inc()
             await _take_back(services, build, worker)
     await _expire(services, moment)
+
+
+async def finish(services: Services) -> None:
+    """Do what ended builds still need: archive their logs, remove their folders."""
     for build in await Build.filter(status__in=FINAL, log_key=None).limit(SWEEP):
         await _over(services, build)
     for folder in await abandoned(services):

@@ -26,6 +26,8 @@ from engine.saving.save import SAVED, save
 from engine.sizes import format_bytes
 from engine.sources import Fetched
 from engine.sources.by_origin import FETCH
+from models import Duty
+from models.database import transaction
 from models.enums import BuildStatus, FailureCode, StepStatus
 
 # What images are called on the engine from the end of their build to the end of their push; a
@@ -82,7 +84,9 @@ async def _freeze(job: Job, fetched: Fetched) -> None:
         freeze, fetched.directory, fetched.dockerfile_path, archive, max_bytes=limit
     )
     await keep(job.services.blobs, frozen, archive)
-    await _record(job, context_digest=frozen.digest, context_size=frozen.size)
+    await transaction(lambda: _refer_to(job, frozen))
+    # Housekeeping may have removed the same context a moment before it was referred to again.
+    await keep(job.services.blobs, frozen, archive)
     await job.say(
         f"The context has {frozen.files} files, {format_bytes(frozen.size)}: {frozen.digest}."
     )
@@ -163,6 +167,11 @@ async def _epoch(job: Job) -> int | None:
 def _context(job: Job) -> FrozenContext:
     """The context on record; how many files it has is not needed to read it."""
     return FrozenContext(job.build.context_digest or "", job.build.context_size or 0, files=0)
+
+
+async def _refer_to(job: Job, frozen: FrozenContext) -> None:
+    await Duty.lock("contexts")
+    await _record(job, context_digest=frozen.digest, context_size=frozen.size)
 
 
 async def _record(job: Job, **changes: object) -> None:

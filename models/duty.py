@@ -21,9 +21,9 @@ class Duty(Model):
 
     @classmethod
     async def take(cls, name: str, worker: str, now: datetime, until: datetime) -> bool:
-        """Take a task, or keep it; False while another process has it."""
+        """Take a task for a while; False while it is taken."""
         await cls._make(name)
-        free = cls.filter(Q(until=None) | Q(until__lt=now) | Q(worker=worker), name=name)
+        free = cls.filter(Q(until=None) | Q(until__lt=now), name=name)
         return await free.update(worker=worker, until=until) == 1
 
     @classmethod

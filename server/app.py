@@ -16,7 +16,7 @@ from engine import services
 from engine.services import Services
 from models import database
 from server import authentication, health, log_download, metrics
-from server.building import building
+from server.building import building, tending
 from server.cross_site import PROOFS
 from server.graphiql import page
 from server.graphql import Endpoint
@@ -87,7 +87,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         services.opened(settings) as found,
     ):
         if not settings.embedded_worker:
-            yield found
+            async with tending(found):
+                yield found
             return
         async with building(found):
             yield found

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
-from engine import builds, existing, worker
+from engine import builds, existing, housekeeping, worker
 from engine.saving import sweeping as sweeping_jobs
 from engine.services import Services
 from models import Build
@@ -45,9 +45,13 @@ class Slots:
                 return
             self._start(build)
 
+    def close(self) -> None:
+        """Take nothing new."""
+        self._stopping = True
+
     async def stop(self) -> None:
         """Hand back what runs."""
-        self._stopping = True
+        self.close()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -73,30 +77,54 @@ class Slots:
 async def building(services: Services) -> AsyncIterator[None]:
     """Take builds until the block ends; those that run then are handed back."""
     slots = Slots(services)
-    sweeping = asyncio.gather(
-        _sweep_forever(services, slots),
-        # By itself: a cluster that does not answer must not hold up the builds.
-        _sweep_cluster_forever(services),
-    )
-    await services.queue.work(slots.woken, services.settings.builds_at_once)
+    async with tending(services, slots):
+        await services.queue.work(slots.woken, services.settings.builds_at_once)
+        try:
+            yield
+        finally:
+            slots.close()
+    await slots.stop()
+    await services.queue.stop()
+
+
+@contextlib.asynccontextmanager
+async def tending(services: Services, slots: Slots | None = None) -> AsyncIterator[None]:
+    """Look after builds that nobody works on until the block ends; servers do so too."""
+    tasks = [
+        asyncio.create_task(_sweep_forever(services, slots)),
+        # By themselves: a server that does not answer must not hold up the builds.
+        asyncio.create_task(_tidy_forever(services)),
+    ]
+    if slots:
+        tasks.append(asyncio.create_task(_sweep_cluster_forever(services)))
     try:
         yield
     finally:
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
-        await slots.stop()
-        await services.queue.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _sweep_forever(services: Services, slots: Slots) -> None:
+async def _sweep_forever(services: Services, slots: Slots | None) -> None:
     """Look for what was left behind, at once and then as often as a lease may run out."""
     while True:
         try:
             await builds.sweep(services)
-            await slots.look()
-            await existing.look_at_some(services)
+            if slots:
+                await slots.look()
         except Exception:
             log.exception("the sweep failed; it is tried again")
+        await asyncio.sleep(services.settings.lease_seconds / 3)
+
+
+async def _tidy_forever(services: Services) -> None:
+    """What may take long, for it asks other servers: a lost claim must not wait for it."""
+    while True:
+        for task in (builds.finish, existing.look_at_some, housekeeping.clean_if_due):
+            try:
+                await task(services)
+            except Exception:
+                log.exception("%s failed; it is tried again", task.__name__)
         await asyncio.sleep(services.settings.lease_seconds / 3)
 
 
