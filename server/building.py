@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from engine import builds, existing, housekeeping, worker
+from engine import builds, existing, housekeeping, leftovers, worker
+from engine.errors import EngineError
 from engine.saving import sweeping as sweeping_jobs
 from engine.services import Services
 from models import Build
@@ -93,9 +94,12 @@ async def tending(services: Services, slots: Slots | None = None) -> AsyncIterat
     tasks = [
         asyncio.create_task(_sweep_forever(services, slots)),
         # By themselves: a server that does not answer must not hold up the builds.
-        asyncio.create_task(_tidy_forever(services)),
+        asyncio.create_task(
+            _tidy_forever(services, builds.finish, existing.look_at_some, housekeeping.clean_if_due)
+        ),
     ]
     if slots:
+        tasks.append(asyncio.create_task(_tidy_forever(services, leftovers.remove_images)))
         tasks.append(asyncio.create_task(_sweep_cluster_forever(services)))
     try:
         yield
@@ -117,14 +121,16 @@ async def _sweep_forever(services: Services, slots: Slots | None) -> None:
         await asyncio.sleep(services.settings.lease_seconds / 3)
 
 
-async def _tidy_forever(services: Services) -> None:
+async def _tidy_forever(services: Services, *works: Callable[[Services], Awaitable[None]]) -> None:
     """What may take long, for it asks other servers: a lost claim must not wait for it."""
     while True:
-        for task in (builds.finish, existing.look_at_some, housekeeping.clean_if_due):
+        for work in works:
             try:
-                await task(services)
+                await work(services)
+            except EngineError as error:
+                log.warning("tidying up must wait: %s", error.message)
             except Exception:
-                log.exception("%s failed; it is tried again", task.__name__)
+                log.exception("tidying up failed; it is tried again")
         await asyncio.sleep(services.settings.lease_seconds / 3)
 
 

@@ -162,6 +162,12 @@ class DockerEngine:
             images = await self._docker.images.list(filters={"label": [label]})
         return sorted(map(EngineImage.listed, images), key=lambda image: image.created_at)
 
+    async def named(self, pattern: str) -> list[EngineImage]:
+        """The images one of whose names matches; `*` stands for anything but `/`."""
+        with self._talking("list its images"):
+            images = await self._docker.images.list(filters={"reference": [pattern]})
+        return [EngineImage.listed(image) for image in images]
+
     async def messages(
         self,
         path: str,
