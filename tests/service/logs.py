@@ -1,13 +1,16 @@
-"""Reading a build's log in each of the ways that there are."""
+"""Builds for their logs, and reading those in each of the ways that there are."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 
-from tests.fixtures.service import JSON, Client
+from tests.fixtures.service import JSON, Client, Server
+from tests.service.test_dockerfile import new_name
 
 PAGE = """query($id: ID!, $after: Int!, $most: Int!) { build(id: $id) {
   log(after: $after, maxLines: $most) {
@@ -105,3 +108,42 @@ async def download(client: Client, url: str, **headers: str) -> str:
         assert answer.status == 200
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
         return (await answer.read()).decode()
+
+
+async def built(client: Client, dockerfile: str) -> JSON:
+    """A build that is over, of a Dockerfile whose steps no build before has run."""
+    created = await client.create(
+        "Dockerfile", name=new_name(), dockerfile=f"{dockerfile}\nLABEL once={uuid4().hex}\n"
+    )
+    return await client.finished(created)
+
+
+async def started(client: Client, dockerfile: str) -> str:
+    """The id of a build that was just asked for."""
+    created = await client.create("Dockerfile", name=new_name(), dockerfile=dockerfile)
+    assert created["__typename"] == "CreateImagePayload", created
+    return str(created["build"]["id"])
+
+
+def run(script: str) -> str:
+    """A RUN that no build before has had, so that it runs."""
+    return f"RUN : {uuid4().hex}; {script}"
+
+
+def step_of(build: JSON, part: str) -> JSON:
+    (step,) = [step for step in build["steps"] if part in step["name"]]
+    found: JSON = step
+    return found
+
+
+def printed(lines: list[Line], step: JSON) -> list[str]:
+    """What a step printed: its lines after the first, which names it."""
+    own = [line.text for line in lines if line.step == step["index"]]
+    assert own[0] == step["name"]
+    return own[1:]
+
+
+def archived(server: Server, build: JSON) -> Path:
+    """Where the log is kept once the build is over."""
+    number = build["logUrl"].split("/")[-2]
+    return server.data / "blobs" / "logs" / f"{number}.log.zst"
