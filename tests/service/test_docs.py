@@ -5,8 +5,18 @@ import json
 import re
 from typing import Any
 
+from graphql import FieldNode, OperationDefinitionNode, build_schema, parse
+
 from tests.fixtures.git import BareRepository, GitServer
 from tests.fixtures.service import ROOT, Client
+
+# Examples in another language, or that need a cluster.
+IN_WORDS = {
+    "createImageFromUpload",
+    "createImageFromTrainingTask",
+    "createImageFromContainer",
+    "node",
+}
 
 _BLOCK = re.compile(r"```(graphql|json)\n(.*?)```", re.DOTALL)
 
@@ -53,6 +63,22 @@ async def test_every_example_works(
                 known["$IMAGE"], known["$BUILD"] = created["image"]["id"], created["build"]["id"]
         done += 1
     assert done > 15
+
+
+def test_every_operation_has_an_example() -> None:
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    used: set[str] = set()
+    for query, _ in examples():
+        for operation in parse(query).definitions:
+            assert isinstance(operation, OperationDefinitionNode)
+            used |= {
+                field.name.value
+                for field in operation.selection_set.selections
+                if isinstance(field, FieldNode)
+            }
+    roots = (schema.query_type, schema.mutation_type, schema.subscription_type)
+    missing = {name for root in roots if root for name in root.fields} - used - IN_WORDS
+    assert not missing
 
 
 async def _subscribes(client: Client, query: str) -> None:
