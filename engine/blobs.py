@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CHUNK = 1024 * 1024
 # The smallest part that S3 takes, of at most 10,000: blobs of up to 48 GiB. A put holds about twice
 # what is on its way in memory, so the parts are small and few.
-_PART = 5 * 1024 * 1024
+_S3_PART = 5 * 1024 * 1024
 _PARTS_AT_ONCE = 2
 
 
@@ -82,7 +82,12 @@ class Blobs:
         """
         with _translated("write", key):
             await obstore.put_async(
-                self._store, key, path, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE
+                self._store,
+                key,
+                path,
+                # Larger parts make a folder no faster.
+                chunk_size=_S3_PART if isinstance(self._store, S3Store) else _CHUNK,
+                max_concurrency=_PARTS_AT_ONCE,
             )
 
     async def stream(
