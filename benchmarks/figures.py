@@ -1,7 +1,7 @@
 """A figure: what was measured, what it is held against, and what it is to stay under."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,8 +13,8 @@ Compared = Literal["ratio", "difference", "measured"]
 class Figure:
     """One line of the table; `measured` and `baseline` hold a value for each round.
 
-    `compared` says what the target limits: the ratio of the medians, their difference, or the
-    measured median itself.
+    `compared` says what the target limits: the ratio, the difference, or what was measured. Each is
+    the median over the rounds, so that what else the machine does weighs on both sides alike.
     """
 
     title: str
@@ -28,20 +28,23 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """The median of what was measured, in medians of the baseline."""
-        return statistics.median(self.measured) / statistics.median(self.baseline)
+        """What was measured, in units of the baseline."""
+        return statistics.median(measured / baseline for measured, baseline in self._rounds)
 
     @property
     def score(self) -> float:
         """What the target limits."""
-        measured, baseline = statistics.median(self.measured), statistics.median(self.baseline)
         match self.compared:
             case "ratio":
-                return measured / baseline
+                return self.ratio
             case "difference":
-                return measured - baseline
+                return statistics.median(measured - baseline for measured, baseline in self._rounds)
             case "measured":
-                return measured
+                return statistics.median(self.measured)
+
+    @property
+    def _rounds(self) -> Iterable[tuple[float, float]]:
+        return zip(self.measured, self.baseline, strict=True)
 
     @property
     def met(self) -> bool:
