@@ -38,8 +38,8 @@ class NodeJob:
     """Where the Job can reach this process; if empty, the cluster tells what it prints."""
     clean: bool = False
     """Whether it said at its end that nothing is left on the node."""
-    created: bool = False
-    """Whether the cluster has been told of it."""
+    started: bool = False
+    """Whether its process has run."""
     ended_by: str | None = None
     """Why the cluster ended it, if it did: `DeadlineExceeded` and the like."""
     _reports: Reports | None = field(default=None, init=False)
@@ -76,7 +76,6 @@ class NodeJob:
     async def _create(self) -> None:
         if self._reports:
             report_to(self.manifest, self._reports.address)
-        self.created = True
         job = await self.api.create(jobs_path(self._namespace), self.manifest)
         if self.login:
             # After the Job, whose it is; the kubelet waits for it.
@@ -95,6 +94,7 @@ class NodeJob:
     async def _follow(self) -> None:
         """Report every line until the Job's pod has ended."""
         pod = await self._started_in_time()
+        self.started = True
         while True:
             await self._read(pod["metadata"]["name"])
             if self.clean:
@@ -222,7 +222,10 @@ def _has_process(pod: Object) -> bool:
     """Whether a pod's process runs, or may start yet."""
     if pod["status"].get("phase") in ("Succeeded", "Failed"):
         return False
-    return "terminated" not in (_state_of(pod).get("state") or {})
+    state = _state_of(pod).get("state") or {}
+    if pod["metadata"].get("deletionTimestamp"):
+        return "running" in state
+    return "terminated" not in state
 
 
 async def _split(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:

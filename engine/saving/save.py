@@ -99,7 +99,7 @@ async def _on_the_node(job: Job, cluster: Cluster, found: Located, progress: Pro
     try:
         await node_job.run()
     finally:
-        if node_job.created and not node_job.clean:
+        if node_job.started and not node_job.clean:
             await asyncio.shield(_clean_up(job, cluster, plan, where))
     if progress.saved is None:
         raise _failure(progress, node_job.ended_by)
