@@ -1,9 +1,12 @@
 """What the tests of saving have in common."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from schema import ids
+from tests.fixtures.cluster import NAMESPACE, Lab
 from tests.fixtures.service import Client, Server, client_of
 from tests.service.tokens import bearer
 
@@ -25,3 +28,42 @@ async def task_of(client: Client, name: str) -> Any:
     """The user's running task of this name."""
     tasks = await client.ask(TASKS, search=name)
     return next(task for task in tasks if task["name"] == name)
+
+
+async def saved(client: Client, created: Any) -> Any:
+    """The build of a creation, which succeeded."""
+    build = await client.finished(created)
+    assert build["status"] == "SUCCEEDED", await client.log(build["id"])
+    return build
+
+
+async def until(
+    holds: Callable[[], Awaitable[Any]], seconds: float = 30, pause: float = 0.1
+) -> Any:
+    """What `holds` answers once it is true; fails when that takes too long."""
+    async with asyncio.timeout(seconds):
+        while not (found := await holds()):
+            await asyncio.sleep(pause)
+    return found
+
+
+async def is_clean(lab: Lab, build: Any) -> None:
+    """Wait until nothing of a build's saving is left on the nodes or in the cluster."""
+    number = ids.decode("Build", build["id"])
+
+    async def clean() -> bool:
+        return not await asyncio.to_thread(_left, lab, number)
+
+    try:
+        await until(clean, pause=0.5)
+    except TimeoutError:
+        raise AssertionError(_left(lab, number)) from None
+
+
+def _left(lab: Lab, build: int | None) -> list[str]:
+    images = lab.engine("images", "--all", "--quiet", "--filter=label=darkroom.save").split()
+    leases = [line for line in lab.ctr("leases", "ls").splitlines() if "darkroom" in line]
+    views = [line for line in lab.ctr("snapshots", "ls").splitlines() if "darkroom" in line]
+    selector = f"--selector=darkroom/build={build}"
+    objects = lab.read("jobs,secrets", f"--namespace={NAMESPACE}", selector)["items"]
+    return [*images, *leases, *views, *(item["metadata"]["name"] for item in objects)]

@@ -1,0 +1,163 @@
+"""Saving that is cut off: the container goes on, nothing stays behind, and the image is made."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.containerd.client import Containerd
+from engine.containerd.protos import containerd_pb2 as pb
+from tests.fixtures.cluster import NAMESPACE, Lab
+from tests.fixtures.service import Client, Server, serving
+from tests.service.pulled import files_of
+from tests.service.saving import is_clean, saved, task_of, until, user
+from tests.service.test_dockerfile import new_name
+
+WORKBENCH = {"namespace": "research", "pod": "workbench", "container": "shell"}
+BIG = 300  # MiB that have to be read while the container is paused: time enough to kill
+
+
+@pytest.fixture
+async def containerd(lab: Lab) -> AsyncIterator[Containerd]:
+    async with Containerd(Path(lab.containerd)) as found:
+        yield found
+
+
+@pytest.fixture
+def container(lab: Lab) -> str:
+    """The id of a container that has much to be read."""
+    lab.execute(*WORKBENCH.values(), f"dd if=/dev/urandom of=/big bs=1M count={BIG} 2>/dev/null")
+    status = lab.read("pod", "workbench", "--namespace=research")["status"]
+    return str(status["containerStatuses"][0]["containerID"]).partition("://")[2]
+
+
+@pytest.fixture(autouse=True)
+def small_again(lab: Lab) -> Any:
+    yield
+    lab.execute(*WORKBENCH.values(), "rm -f /big")
+
+
+async def is_paused(containerd: Containerd, container: str) -> None:
+    async def paused() -> bool:
+        return await containerd.status(container) == pb.PAUSED
+
+    await until(paused, pause=0.002)
+
+
+async def runs_again(containerd: Containerd, container: str) -> None:
+    async def runs() -> bool:
+        return await containerd.status(container) == pb.RUNNING
+
+    await until(runs)
+
+
+async def job_of(lab: Lab) -> tuple[str, str]:
+    """The saving Job that runs, and the id of its process's container."""
+
+    async def find() -> tuple[str, str] | None:
+        arguments = ("pods", f"--namespace={NAMESPACE}", "--selector=darkroom/build")
+        found = await asyncio.to_thread(lab.read, *arguments)
+        for pod in found["items"]:
+            for state in pod["status"].get("containerStatuses", []):
+                if "running" in state["state"] and "deletionTimestamp" not in pod["metadata"]:
+                    return pod["metadata"]["labels"]["job-name"], state["containerID"]
+        return None
+
+    found: tuple[str, str] = await until(find)
+    return found
+
+
+async def begin(client: Client, lab: Lab) -> tuple[Any, str, str]:
+    """Begin to save the workbench; its Job, and its process's id on the node."""
+    created = await client.create("Container", name=new_name(), **WORKBENCH)
+    assert created["__typename"] == "CreateImagePayload", created
+    job, id_ = await job_of(lab)
+    tasks = await asyncio.to_thread(lab.ctr, "tasks", "ls")
+    line = next(line for line in tasks.splitlines() if line.startswith(id_.partition("://")[2]))
+    return created, job, line.split()[1]
+
+
+async def test_killing_the_process_leaves_the_container_running(
+    saving_server: Server, lab: Lab, containerd: Containerd, container: str
+) -> None:
+    async with user(saving_server, "alice") as alice:
+        created, _, process = await begin(alice, lab)
+        await is_paused(containerd, container)
+        os.kill(int(process), signal.SIGKILL)
+        await runs_again(containerd, container)
+        build = await saved(alice, created)
+        assert build["attempt"] == 1
+        assert "was killed, and runs again" in await alice.log(build["id"])
+        assert (await files_of(created["image"]["reference"]))["installed"] == "numpy\n"
+        await is_clean(lab, build)
+
+
+async def test_deleting_the_job_leaves_the_container_running(
+    saving_server: Server, lab: Lab, containerd: Containerd, container: str
+) -> None:
+    async with user(saving_server, "alice") as alice:
+        created, job, _ = await begin(alice, lab)
+        await is_paused(containerd, container)
+        lab.kubectl("delete", "job", job, f"--namespace={NAMESPACE}", "--wait=false")
+        await runs_again(containerd, container)
+        build = await saved(alice, created)  # by another try
+        await is_clean(lab, build)
+
+
+async def test_a_cancel_leaves_the_container_running(
+    saving_server: Server, lab: Lab, containerd: Containerd, container: str
+) -> None:
+    cancel = "mutation($id: ID!) { cancelBuild(id: $id) { __typename } }"
+    async with user(saving_server, "alice") as alice:
+        created, _, _ = await begin(alice, lab)
+        await is_paused(containerd, container)
+        await alice.ask(cancel, id=created["build"]["id"])
+        await runs_again(containerd, container)
+        build = await alice.finished(created)
+        assert build["status"] == "CANCELED"
+        await is_clean(lab, build)
+
+
+async def test_killing_the_worker_leaves_the_container_running(
+    save_settings: dict[str, str],
+    lab: Lab,
+    containerd: Containerd,
+    container: str,
+    tmp_path: Path,
+) -> None:
+    settings = {**save_settings, "LEASE_SECONDS": "3"}
+    with serving(tmp_path / "data", settings) as server:
+        async with user(server, "alice") as alice:
+            created, _, _ = await begin(alice, lab)
+            await is_paused(containerd, container)
+            server.kill()
+    await runs_again(containerd, container)
+    with serving(tmp_path / "data", settings) as again:
+        async with user(again, "alice") as alice:
+            build = await saved(alice, created)
+            assert build["attempt"] == 2
+            await is_clean(lab, build)
+
+
+async def test_killing_a_docker_saving_leaves_nothing(saving_server: Server, lab: Lab) -> None:
+    async with user(saving_server, "alice") as alice:
+        task = await task_of(alice, "alice-resnet")
+        pod = task["pods"][0]["name"]
+        script = f"dd if=/dev/urandom of=/big bs=1M count={BIG} 2>/dev/null"
+        lab.execute("training", pod, "main", script)
+        try:
+            created = await alice.create("TrainingTask", name=new_name(), task=task["id"], pod=pod)
+            _, id_ = await job_of(lab)
+            process = id_.partition("://")[2]
+            await alice.reached(created["build"]["id"], "BUILDING", "PUSHING")
+            await asyncio.to_thread(lab.engine, "kill", "--signal=KILL", process)
+            build = await saved(alice, created)
+        finally:
+            lab.execute("training", pod, "main", "rm -f /big")
+        assert (await files_of(created["image"]["reference"]))["opt/model/weights"]
+        assert not lab.engine("ps", "--quiet", "--filter=status=paused")
+        await is_clean(lab, build)
