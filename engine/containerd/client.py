@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.containerd.calls import Calls
 from engine.containerd.errors import ContainerdExists, ContainerdNotFound
+from engine.containerd.mounts import read_only
 from engine.containerd.protos import containerd_pb2 as pb
 from engine.registry.digest import Measure
 
@@ -98,10 +99,10 @@ class Containerd(Calls):
         return answer.size
 
     async def mounts(self, snapshotter: str, key: str) -> list[pb.Mount]:
-        """How an active snapshot is mounted."""
+        """How an active snapshot is mounted, to be read: a container may be using it."""
         request = pb.SnapshotKey(snapshotter=snapshotter, key=key)
         answer = await self._call("snapshots.v1.Snapshots/Mounts", request, pb.Mounts)
-        return list(answer.mounts)
+        return read_only(answer.mounts)
 
     async def view(self, snapshotter: str, key: str, parent: str, lease: str) -> list[pb.Mount]:
         """A read-only snapshot of `parent` under the name `key`, and how it is mounted."""

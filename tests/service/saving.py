@@ -13,6 +13,8 @@ from tests.service.tokens import bearer
 TASKS = """query($search: String) { trainingTasks(search: $search) {
   id name kind namespace createdAt pods { name node containers { name image running } } } }"""
 
+_PATIENCE = 30  # seconds
+
 SAVED = """query($id: ID!) { build(id: $id) { container {
   namespace pod container node containerId image paused savedBy { name } writtenBytes layerSize
   changedCount mounts { path volume readOnly } described changedFiles { path change size } } } }"""

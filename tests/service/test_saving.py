@@ -82,6 +82,9 @@ async def test_a_containerd_container_is_saved_and_again(saving_server: Server, 
         # One layer on the base, and again one, not two.
         layers = len(inspect(base["reference"], "--raw")["layers"])
         assert len(inspect(reference, "--raw")["layers"]) == layers + 1
+        # The container is as usable as before: its image's files can be changed and deleted.
+        script = "echo x >> /etc/group; touch /bin/busybox; rm -rf /root && mkdir /root"
+        lab.execute("research", "workbench", "shell", script)
         again = await alice.create("Container", name=new_name(), pause=False, **chosen)
         second = await saved(alice, again)
         assert len(inspect(again["image"]["reference"], "--raw")["layers"]) == layers + 1

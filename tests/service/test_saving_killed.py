@@ -30,7 +30,12 @@ async def containerd(lab: Lab) -> AsyncIterator[Containerd]:
 @pytest.fixture
 def container(lab: Lab) -> str:
     """The id of a container that has much to be read."""
-    lab.execute(*WORKBENCH.values(), f"dd if=/dev/urandom of=/big bs=1M count={BIG} 2>/dev/null")
+    lab.execute(
+        "research",
+        "workbench",
+        "shell",
+        f"dd if=/dev/urandom of=/big bs=1M count={BIG} 2>/dev/null",
+    )
     status = lab.read("pod", "workbench", "--namespace=research")["status"]
     return str(status["containerStatuses"][0]["containerID"]).partition("://")[2]
 
@@ -38,7 +43,7 @@ def container(lab: Lab) -> str:
 @pytest.fixture(autouse=True)
 def small_again(lab: Lab) -> Any:
     yield
-    lab.execute(*WORKBENCH.values(), "rm -f /big")
+    lab.execute("research", "workbench", "shell", "rm -f /big")
 
 
 async def is_paused(containerd: Containerd, container: str) -> None:
