@@ -39,14 +39,13 @@ async def saved(client: Client, created: Any) -> Any:
     return build
 
 
-async def until(
-    holds: Callable[[], Awaitable[Any]], seconds: float = 30, pause: float = 0.1
-) -> Any:
+async def until(holds: Callable[[], Awaitable[Any]], pause: float = 0.1) -> Any:
     """What `holds` answers once it is true; fails when that takes too long."""
-    async with asyncio.timeout(seconds):
-        while not (found := await holds()):
+    async with asyncio.timeout(_PATIENCE):
+        while True:
+            if found := await holds():
+                return found
             await asyncio.sleep(pause)
-    return found
 
 
 async def is_clean(lab: Lab, build: Any) -> None:

@@ -18,7 +18,8 @@ from tests.service.saving import is_clean, saved, task_of, until, user
 from tests.service.test_dockerfile import new_name
 
 WORKBENCH = {"namespace": "research", "pod": "workbench", "container": "shell"}
-BIG = 300  # MiB that have to be read while the container is paused: time enough to kill
+# So much has to be read while the container is paused that there is time to kill.
+WRITE = "dd if=/dev/urandom of=/big bs=1M count=300 2>/dev/null"
 
 
 @pytest.fixture
@@ -152,8 +153,7 @@ async def test_killing_a_docker_saving_leaves_nothing(saving_server: Server, lab
     async with user(saving_server, "alice") as alice:
         task = await task_of(alice, "alice-resnet")
         pod = task["pods"][0]["name"]
-        script = f"dd if=/dev/urandom of=/big bs=1M count={BIG} 2>/dev/null"
-        lab.execute("training", pod, "main", script)
+        lab.execute("training", pod, "main", WRITE)
         try:
             created = await alice.create("TrainingTask", name=new_name(), task=task["id"], pod=pod)
             _, id_ = await job_of(lab)
