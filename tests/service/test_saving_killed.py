@@ -19,7 +19,7 @@ from tests.service.test_dockerfile import new_name
 
 WORKBENCH = {"namespace": "research", "pod": "workbench", "container": "shell"}
 # So much has to be read while the container is paused that there is time to kill.
-WRITE = "dd if=/dev/urandom of=/big bs=1M count=300 2>/dev/null"
+WRITE = "dd if=/dev/zero of=/big bs=1M count=300 2>/dev/null"
 
 
 @pytest.fixture
@@ -31,12 +31,7 @@ async def containerd(lab: Lab) -> AsyncIterator[Containerd]:
 @pytest.fixture
 def container(lab: Lab) -> str:
     """The id of a container that has much to be read."""
-    lab.execute(
-        "research",
-        "workbench",
-        "shell",
-        f"dd if=/dev/urandom of=/big bs=1M count={BIG} 2>/dev/null",
-    )
+    lab.execute("research", "workbench", "shell", WRITE)
     status = lab.read("pod", "workbench", "--namespace=research")["status"]
     return str(status["containerStatuses"][0]["containerID"]).partition("://")[2]
 
