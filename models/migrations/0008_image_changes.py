@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name='ChangeClock',
             fields=[
-                ('id', fields.IntField(primary_key=True, unique=True, db_index=True)),
+                ('id', fields.IntField(generated=False, primary_key=True, unique=True, db_index=True)),
                 ('number', fields.BigIntField()),
             ],
             options={'table': 'change_clock', 'app': 'models', 'pk_attr': 'id', 'table_description': 'One row: the number of the last change.'},
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name='ImageChange',
             fields=[
-                ('image_id', fields.BigIntField(primary_key=True, unique=True, db_index=True)),
+                ('image_id', fields.BigIntField(generated=False, primary_key=True, unique=True, db_index=True)),
                 ('number', fields.BigIntField()),
             ],
             options={'table': 'image_change', 'app': 'models', 'indexes': [Index(fields=['number'], name='image_change_number')], 'pk_attr': 'image_id', 'table_description': 'The last change of an image, also of one that is gone, in what it can be found by.'},
