@@ -56,7 +56,8 @@ async def test_a_slow_database_is_only_slow(ring: Arena, user: Client, postgres:
         address = ring.fleet.settings["DATABASE_URL"].replace(
             f":{postgres.port}/", f":{network.port}/"
         )
-        with ring.worker(DATABASE_URL=address):
+        # The default lease: those of these tests are shorter than a slow network deserves.
+        with ring.worker(DATABASE_URL=address, LEASE_SECONDS="15"):
             network.mode = "delay"
             created = await create(ring, user, seconds=0)
             assert (await ended_well(ring, user, created))["attempt"] == 1
