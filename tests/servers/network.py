@@ -10,7 +10,7 @@ from server.local.process import free_port
 
 Mode = Literal["pass", "delay", "swallow", "cut", "fail"]
 
-DELAY = 0.1  # seconds for each piece of data
+DELAY = 0.03  # seconds for each piece of data
 _FAILURE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
