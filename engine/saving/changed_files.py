@@ -34,6 +34,8 @@ async def read(blobs: Blobs, key: str, after: int, most: int) -> list[Change]:
         packed = b"".join([data async for data in blobs.stream(key)])
     except BlobNotFound:
         return []
-    lines = zstandard.ZstdDecompressor().decompressobj().decompress(packed).decode().splitlines()
+    lines = (
+        zstandard.ZstdDecompressor().decompressobj().decompress(packed).decode().split("\n")[:-1]
+    )
     rows = (json.loads(line) for line in lines[after : after + most])
     return [Change(path, FileChange(kind), size) for kind, size, path in rows]

@@ -44,7 +44,7 @@ class NodeJob:
     """Why the cluster ended it, if it did: `DeadlineExceeded` and the like."""
     _reports: Reports | None = field(default=None, init=False)
     _lines: int = field(default=0, init=False)
-    _restarts: int = field(default=0, init=False)
+    _starts: int = field(default=0, init=False)
 
     async def run(self) -> None:
         """Run it to its end. Raises BuildFailed, ClusterError, and what `on_event` raises."""
@@ -105,10 +105,6 @@ class NodeJob:
             if now["status"]["phase"] in ("Succeeded", "Failed"):
                 await self._last_words(now)
                 return
-            restarts = _state_of(now).get("restartCount", 0)
-            if restarts != self._restarts:
-                self._restarts, self._lines = restarts, 0
-                await self.on_event("The saving process was killed, and runs again.")
             await asyncio.sleep(POLL_SECONDS)
 
     async def _started_in_time(self) -> Object:
@@ -155,18 +151,31 @@ class NodeJob:
             with contextlib.suppress(ClusterError):
                 await self._read_log(pod)
         elif connection := await self._reports.next(_CONNECT_SECONDS):
+            await self._begun()
             async for line in lines(connection):
                 await self._report(line)
+
+    async def _begun(self) -> None:
+        """The process starts: the first time, or because it was killed."""
+        self._starts, self._lines = self._starts + 1, 0
+        if self._starts > 1:
+            await self.on_event("The saving process was killed, and runs again.")
 
     async def _last_words(self, pod: Object) -> None:
         """What the pod's status tells of the process's end, should its output be lost."""
         ended = (_state_of(pod).get("state") or {}).get("terminated") or {}
-        for line in (ended.get("message") or "").splitlines():
+        # Not splitlines(), to which the mark of an event is the end of a line.
+        for line in filter(None, (ended.get("message") or "").split("\n")):
             await self._report(line)
 
     async def _read_log(self, pod: str) -> None:
         """Report the lines of the log that are new."""
         path = f"/api/v1/namespaces/{self._namespace}/pods/{pod}/log"
+        found = await self._pod()
+        restarts = _state_of(found).get("restartCount", 0) if found else 0
+        if self._starts != restarts + 1:
+            self._starts = restarts
+            await self._begun()
         number = 0
         async with self.api.stream(path, container=CONTAINER, follow="true") as pieces:
             async for line in _split(pieces):

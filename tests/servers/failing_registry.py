@@ -17,6 +17,11 @@ class FailingRegistry:
     host: str = ""
     refused: int = field(default=0, init=False)
 
+    def _headers(self, request: web.Request) -> dict[str, str]:
+        # The client chunks by itself, and says so by itself.
+        kept = {k: v for k, v in request.headers.items() if k.lower() != "transfer-encoding"}
+        return {**kept, "Host": self.host}
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.method == "PUT" and "/manifests/" in request.path and self.failures:
             self.failures -= 1
@@ -28,7 +33,7 @@ class FailingRegistry:
                 request.method,
                 f"http://{self.behind}{request.raw_path}",
                 # With our name as the host, the registry's addresses lead here again.
-                headers={**request.headers, "Host": self.host},
+                headers=self._headers(request),
                 data=request.content if request.body_exists else None,
                 allow_redirects=False,
             ) as found,

@@ -148,7 +148,7 @@ async def test_killing_a_docker_saving_leaves_nothing(saving_server: Server, lab
     async with user(saving_server, "alice") as alice:
         task = await task_of(alice, "alice-resnet")
         pod = task["pods"][0]["name"]
-        lab.execute("training", pod, "main", WRITE)
+        lab.execute("training", pod, "main", WRITE.replace("300", "100"))
         try:
             created = await alice.create("TrainingTask", name=new_name(), task=task["id"], pod=pod)
             _, id_ = await job_of(lab)
