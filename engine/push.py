@@ -36,8 +36,8 @@ async def push(job: Job, image_id: str) -> Result:
     """Push the image under its name and read back what the registry has. Raises BuildFailed."""
     if not await builds.advance(job.services, job.build, BuildStatus.PUSHING):
         raise ClaimLost
-    pushing = job.pushing = Pushing(image_id, await _before(job))
-    await _refuse_anothers(job, pushing.replaced)
+    pushing = job.pushing = Pushing(image_id, await tag_before(job))
+    await refuse_anothers(job, pushing.replaced)
     async with _named(job, image_id):
         await job.say(f"Pushing {job.image.reference}.")
         result = await _push_again_and_again(job, pushing)
@@ -45,7 +45,7 @@ async def push(job: Job, image_id: str) -> Result:
     return result
 
 
-async def _refuse_anothers(job: Job, held: str | None) -> None:
+async def refuse_anothers(job: Job, held: str | None) -> None:
     """Raise BuildFailed when the tag holds what Darkroom does not know and may not replace.
 
     It is on record before the push, so that a build that is tried again knows its own image.
@@ -68,7 +68,8 @@ async def current_digest(job: Job) -> str | None:
     return found.digest
 
 
-async def _before(job: Job) -> str | None:
+async def tag_before(job: Job) -> str | None:
+    """What the tag points to before the push; None, too, where the registry does not answer."""
     try:
         return await current_digest(job)
     except RegistryError:

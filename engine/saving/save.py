@@ -14,7 +14,7 @@ from engine.cluster import Cluster, ClusterError, ClusterUnreachable
 from engine.errors import BuildFailed
 from engine.job import Job
 from engine.logs.writer import ClaimLost
-from engine.push import PushGivenUp, Result, current_digest
+from engine.push import PushGivenUp, Result, refuse_anothers, tag_before
 from engine.registry import RegistryError
 from engine.saving import changed_files
 from engine.saving.described import described, mounts
@@ -47,9 +47,10 @@ async def save(job: Job) -> Result:
 
 
 async def _save(job: Job, cluster: Cluster) -> Result:
-    progress = Progress(job, await _before(job))
+    progress = Progress(job, await tag_before(job))
     try:
         await _introduce(job)
+        await refuse_anothers(job, progress.replaced)
         # What an earlier try left running would save the same container beside us.
         await remove_jobs(cluster, job.services.settings, job.build.id)
         async with progress.during(Phase.LOCATE):
@@ -214,13 +215,6 @@ def _failure(progress: Progress, ended_by: str | None) -> BuildFailed:
         message = f"{failed.message} It was tried {tries} times. Save again once it takes images."
         return PushGivenUp(failed.code, message, step)
     return BuildFailed(failed.code, failed.message, step)
-
-
-async def _before(job: Job) -> str | None:
-    try:
-        return await current_digest(job)
-    except RegistryError:
-        return None  # the check on the node will say what is wrong with the registry
 
 
 async def _record(job: Job, found: Located, saved: Saved, progress: Progress) -> Result:
