@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from engine.saving.manifests import instance_of
 from schema import ids
+from settings import Settings
 from tests.fixtures.cluster import NAMESPACE, Lab
 from tests.fixtures.service import Client, Server, client_of
 from tests.service.tokens import bearer
@@ -48,23 +50,29 @@ async def until(holds: Callable[[], Awaitable[Any]], pause: float = 0.1) -> Any:
             await asyncio.sleep(pause)
 
 
-async def is_clean(lab: Lab, build: Any) -> None:
+def instance(server: Server) -> str:
+    """What this Darkroom's doings in the cluster are told by; others may use it meanwhile."""
+    return instance_of(Settings(data_dir=server.data))
+
+
+async def is_clean(lab: Lab, server: Server, build: Any) -> None:
     """Wait until nothing of a build's saving is left on the nodes or in the cluster."""
-    number = ids.decode("Build", build["id"])
+    key = f"{instance(server)}-{ids.decode('Build', build['id'])}"
 
     async def clean() -> bool:
-        return not await asyncio.to_thread(_left, lab, number)
+        return not await asyncio.to_thread(_left, lab, key)
 
     try:
         await until(clean, pause=0.5)
     except TimeoutError:
-        raise AssertionError(_left(lab, number)) from None
+        raise AssertionError(_left(lab, key)) from None
 
 
-def _left(lab: Lab, build: int | None) -> list[str]:
-    images = lab.engine("images", "--all", "--quiet", "--filter=label=darkroom.save").split()
-    leases = [line for line in lab.ctr("leases", "ls").splitlines() if "darkroom" in line]
-    views = [line for line in lab.ctr("snapshots", "ls").splitlines() if "darkroom" in line]
-    selector = f"--selector=darkroom/build={build}"
+def _left(lab: Lab, key: str) -> list[str]:
+    mine, _, build = key.partition("-")
+    images = lab.engine("images", "--all", "--quiet", f"--filter=label=darkroom.save={key}").split()
+    listed = (*lab.ctr("leases", "ls").splitlines(), *lab.ctr("snapshots", "ls").splitlines())
+    selector = f"--selector=darkroom/instance={mine},darkroom/build={build}"
     objects = lab.read("jobs,secrets", f"--namespace={NAMESPACE}", selector)["items"]
-    return [*images, *leases, *views, *(item["metadata"]["name"] for item in objects)]
+    names = [item["metadata"]["name"] for item in objects]
+    return [*images, *(line for line in listed if key in line), *names]

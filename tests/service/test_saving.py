@@ -30,7 +30,7 @@ async def test_a_docker_container_of_a_task_is_saved(saving_server: Server, lab:
         build = await saved(alice, created)
         reference = created["image"]["reference"]
         assert (await files_of(reference))["opt/model/weights"] == "weights-v1\n"
-        await is_clean(lab, build)
+        await is_clean(lab, saving_server, build)
         assert [step["name"] for step in build["steps"]] == [
             "Locate the container",
             "Check what can be checked",
@@ -69,7 +69,7 @@ async def test_a_containerd_container_is_saved_and_again(saving_server: Server, 
         reference = created["image"]["reference"]
         files = await files_of(reference)
         assert files["installed"] == "numpy\n"
-        await is_clean(lab, build)
+        await is_clean(lab, saving_server, build)
         base = build["bases"][0]
         assert base["digest"] == inspect(base["reference"])["Digest"]
         found = (await alice.ask(SAVED, id=build["id"]))["container"]

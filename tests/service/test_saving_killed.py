@@ -14,7 +14,7 @@ from engine.containerd.protos import containerd_pb2 as pb
 from tests.fixtures.cluster import NAMESPACE, Lab
 from tests.fixtures.service import Client, Server, serving
 from tests.service.pulled import files_of
-from tests.service.saving import is_clean, saved, task_of, until, user
+from tests.service.saving import instance, is_clean, saved, task_of, until, user
 from tests.service.test_dockerfile import new_name
 
 WORKBENCH = {"namespace": "research", "pod": "workbench", "container": "shell"}
@@ -56,11 +56,12 @@ async def runs_again(containerd: Containerd, container: str) -> None:
     await until(runs)
 
 
-async def job_of(lab: Lab) -> tuple[str, str]:
+async def job_of(lab: Lab, server: Server) -> tuple[str, str]:
     """The saving Job that runs, and the id of its process's container."""
 
     async def find() -> tuple[str, str] | None:
-        arguments = ("pods", f"--namespace={NAMESPACE}", "--selector=darkroom/build")
+        mine = f"--selector=darkroom/instance={instance(server)}"
+        arguments = ("pods", f"--namespace={NAMESPACE}", mine)
         found = await asyncio.to_thread(lab.read, *arguments)
         for pod in found["items"]:
             for state in pod["status"].get("containerStatuses", []):
@@ -72,11 +73,11 @@ async def job_of(lab: Lab) -> tuple[str, str]:
     return found
 
 
-async def begin(client: Client, lab: Lab) -> tuple[Any, str, str]:
+async def begin(client: Client, lab: Lab, server: Server) -> tuple[Any, str, str]:
     """Begin to save the workbench; its Job, and its process's id on the node."""
     created = await client.create("Container", name=new_name(), **WORKBENCH)
     assert created["__typename"] == "CreateImagePayload", created
-    job, id_ = await job_of(lab)
+    job, id_ = await job_of(lab, server)
     tasks = await asyncio.to_thread(lab.ctr, "tasks", "ls")
     line = next(line for line in tasks.splitlines() if line.startswith(id_.partition("://")[2]))
     return created, job, line.split()[1]
@@ -86,7 +87,7 @@ async def test_killing_the_process_leaves_the_container_running(
     saving_server: Server, lab: Lab, containerd: Containerd, container: str
 ) -> None:
     async with user(saving_server, "alice") as alice:
-        created, _, process = await begin(alice, lab)
+        created, _, process = await begin(alice, lab, saving_server)
         await is_paused(containerd, container)
         os.kill(int(process), signal.SIGKILL)
         await runs_again(containerd, container)
@@ -94,19 +95,19 @@ async def test_killing_the_process_leaves_the_container_running(
         assert build["attempt"] == 1
         assert "was killed, and runs again" in await alice.log(build["id"])
         assert (await files_of(created["image"]["reference"]))["installed"] == "numpy\n"
-        await is_clean(lab, build)
+        await is_clean(lab, saving_server, build)
 
 
 async def test_deleting_the_job_leaves_the_container_running(
     saving_server: Server, lab: Lab, containerd: Containerd, container: str
 ) -> None:
     async with user(saving_server, "alice") as alice:
-        created, job, _ = await begin(alice, lab)
+        created, job, _ = await begin(alice, lab, saving_server)
         await is_paused(containerd, container)
         lab.kubectl("delete", "job", job, f"--namespace={NAMESPACE}", "--wait=false")
         await runs_again(containerd, container)
         build = await saved(alice, created)  # by another try
-        await is_clean(lab, build)
+        await is_clean(lab, saving_server, build)
 
 
 async def test_a_cancel_leaves_the_container_running(
@@ -114,13 +115,13 @@ async def test_a_cancel_leaves_the_container_running(
 ) -> None:
     cancel = "mutation($id: ID!) { cancelBuild(id: $id) { __typename } }"
     async with user(saving_server, "alice") as alice:
-        created, _, _ = await begin(alice, lab)
+        created, _, _ = await begin(alice, lab, saving_server)
         await is_paused(containerd, container)
         await alice.ask(cancel, id=created["build"]["id"])
         await runs_again(containerd, container)
         build = await alice.finished(created)
         assert build["status"] == "CANCELED"
-        await is_clean(lab, build)
+        await is_clean(lab, saving_server, build)
 
 
 async def test_killing_the_worker_leaves_the_container_running(
@@ -133,7 +134,7 @@ async def test_killing_the_worker_leaves_the_container_running(
     settings = {**save_settings, "LEASE_SECONDS": "3"}
     with serving(tmp_path / "data", settings) as server:
         async with user(server, "alice") as alice:
-            created, _, _ = await begin(alice, lab)
+            created, _, _ = await begin(alice, lab, server)
             await is_paused(containerd, container)
             server.kill()
     await runs_again(containerd, container)
@@ -141,7 +142,7 @@ async def test_killing_the_worker_leaves_the_container_running(
         async with user(again, "alice") as alice:
             build = await saved(alice, created)
             assert build["attempt"] == 2
-            await is_clean(lab, build)
+            await is_clean(lab, again, build)
 
 
 async def test_killing_a_docker_saving_leaves_nothing(saving_server: Server, lab: Lab) -> None:
@@ -151,7 +152,7 @@ async def test_killing_a_docker_saving_leaves_nothing(saving_server: Server, lab
         lab.execute("training", pod, "main", WRITE.replace("300", "100"))
         try:
             created = await alice.create("TrainingTask", name=new_name(), task=task["id"], pod=pod)
-            _, id_ = await job_of(lab)
+            _, id_ = await job_of(lab, saving_server)
             process = id_.partition("://")[2]
             await alice.reached(created["build"]["id"], "BUILDING", "PUSHING")
             await asyncio.to_thread(lab.engine, "kill", "--signal=KILL", process)
@@ -160,4 +161,4 @@ async def test_killing_a_docker_saving_leaves_nothing(saving_server: Server, lab
             lab.execute("training", pod, "main", "rm -f /big")
         assert (await files_of(created["image"]["reference"]))["opt/model/weights"]
         assert not lab.engine("ps", "--quiet", "--filter=status=paused")
-        await is_clean(lab, build)
+        await is_clean(lab, saving_server, build)

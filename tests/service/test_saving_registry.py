@@ -9,7 +9,7 @@ from tests.fixtures.registry import RegistryServer
 from tests.fixtures.service import serving
 from tests.servers.failing_registry import failing_registry
 from tests.service.pulled import files_of
-from tests.service.saving import is_clean, saved, task_of, user
+from tests.service.saving import instance, is_clean, saved, task_of, user
 from tests.service.test_dockerfile import new_name
 
 WORKBENCH = {"namespace": "research", "pod": "workbench", "container": "shell"}
@@ -42,7 +42,7 @@ async def test_a_failed_push_is_repeated_without_reading_the_container_again(
     assert log.count("Read what the container wrote") == 1
     assert "This was push 1 of 3" in log
     assert "opt/model/weights" in files or "installed" in files
-    await is_clean(lab, build)
+    await is_clean(lab, server, build)
 
 
 async def test_a_push_that_fails_for_good_leaves_nothing(
@@ -58,7 +58,7 @@ async def test_a_push_that_fails_for_good_leaves_nothing(
     assert build["failure"]["code"] == "REGISTRY_UNREACHABLE"
     assert failing.refused == 3
     assert build["steps"][build["failure"]["step"] - 1]["name"] == "Push the image"
-    await is_clean(lab, build)
+    await is_clean(lab, server, build)
 
 
 async def test_a_login_reaches_the_job_by_a_secret_that_goes_with_it(
@@ -77,7 +77,7 @@ async def test_a_login_reaches_the_job_by_a_secret_that_goes_with_it(
             created = await alice.create("Container", name=new_name(), **WORKBENCH)
             build = await saved(alice, created)
             assert login.password not in await alice.log(build["id"])
-    await is_clean(lab, build)
+    await is_clean(lab, server, build)
 
 
 async def test_who_may_not_push_is_told_before_the_container_is_paused(
@@ -99,7 +99,7 @@ async def test_who_may_not_push_is_told_before_the_container_is_paused(
     assert build["failure"]["code"] == "PUSH_DENIED"
     steps = {step["name"]: step["status"] for step in build["steps"]}
     assert steps == {"Locate the container": "DONE", "Check what can be checked": "FAILED"}
-    await is_clean(lab, build)
+    await is_clean(lab, server, build)
 
 
 async def test_a_container_that_wrote_too_much_is_not_paused(
@@ -112,7 +112,7 @@ async def test_a_container_that_wrote_too_much_is_not_paused(
     assert build["failure"]["code"] == "CONTAINER_TOO_LARGE"
     assert build["failure"]["blame"] == "USER"
     assert "Pause the container" not in [step["name"] for step in build["steps"]]
-    await is_clean(lab, build)
+    await is_clean(lab, server, build)
 
 
 async def test_the_job_has_no_more_than_the_socket(
@@ -124,7 +124,8 @@ async def test_the_job_has_no_more_than_the_socket(
             await alice.reached(created["build"]["id"], "BUILDING")
             job = None
             while job is None:
-                jobs = lab.read("jobs", f"--namespace={NAMESPACE}")["items"]
+                mine = f"--selector=darkroom/instance={instance(server)}"
+                jobs = lab.read("jobs", f"--namespace={NAMESPACE}", mine)["items"]
                 job = next(iter(jobs), None)
             await saved(alice, created)
     pod = job["spec"]["template"]["spec"]
