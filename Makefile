@@ -13,7 +13,8 @@ demo: setup ## build an example image before your eyes, then serve until Ctrl-C
 
 test: setup ## run the whole suite against real servers that it starts itself
 	@deploy/debian/install test
-	@$(BIN)/pytest $(ARGS)
+	@# Two processes: most of the time is spent waiting for real servers.
+	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: setup ## format, lint and types, as CI wants them
 	$(BIN)/ruff format --check .
