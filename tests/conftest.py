@@ -22,3 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = "cluster" if item.path.name in CLUSTER else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes are no name: some hold the time, and every process must find the same tests."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
