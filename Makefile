@@ -59,6 +59,14 @@ lock: setup ## pin the newest versions that pyproject.toml admits
 LOCK := --quiet --upgrade --strip-extras --no-annotate --no-header \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
+protos: setup ## compile the .proto files again
+	PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --mypy_out=. \
+	  engine/docker/protos/status.proto engine/containerd/protos/containerd.proto
+
+chaos: setup ## break everything at random, against a stream of builds (ARGS="--seconds 600 --seed 7")
+	@deploy/debian/install test
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 console: ## fetch GraphiQL's files from npm again
 	console/build
 
