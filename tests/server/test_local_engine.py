@@ -25,7 +25,7 @@ def _public_name() -> str:
     for sources in sorted(Path("/etc/apt").glob("sources.list*")):
         files = sources.iterdir() if sources.is_dir() else [sources]
         for file in files:
-            if found := re.search(r"https?://([\w.-]+)", file.read_text()):
+            if found := re.search(r"(?m)^(?:URIs:|deb) +https?://([\w.-]+)", file.read_text()):
                 return found[1]
     return "www.debian.org"
 
