@@ -22,11 +22,10 @@ _ROOT = Path(__file__).parents[2]
 
 def _public_name() -> str:
     """A host beyond this machine that is used anyway: where its packages come from."""
-    for sources in sorted(Path("/etc/apt").glob("sources.list*")):
-        files = sources.iterdir() if sources.is_dir() else [sources]
-        for file in files:
-            if found := re.search(r"(?m)^(?:URIs:|deb) +https?://([\w.-]+)", file.read_text()):
-                return found[1]
+    for file in [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("debian.*")]:
+        text = file.read_text() if file.is_file() else ""
+        if found := re.search(r"(?m)^(?:URIs:|deb) +https?://([\w.-]+)", text):
+            return found[1]
     return "www.debian.org"
 
 
