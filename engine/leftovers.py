@@ -3,12 +3,10 @@
 import re
 
 from engine import metrics
-from engine.pipeline import BUILT
+from engine.pipeline import built_names
 from engine.services import Services
 from models import RUNNING, Build, Image
 from models.enums import BuildStatus
-
-_NAME = re.compile(re.escape(BUILT) + r"(?P<id>\d+):(?P<fence>\d+)")
 
 
 async def remove_images(services: Services) -> None:
@@ -16,9 +14,11 @@ async def remove_images(services: Services) -> None:
 
     Raises BuildFailed when the engine does not answer.
     """
-    for image in await services.docker.named(f"{BUILT}*"):
+    prefix = built_names(services.settings)
+    pattern = re.compile(re.escape(prefix) + r"(?P<id>\d+):(?P<fence>\d+)")
+    for image in await services.docker.named(f"{prefix}*"):
         for name in image.references:
-            if (named := _NAME.fullmatch(name)) and not await _is_claimed(named):
+            if (named := pattern.fullmatch(name)) and not await _is_claimed(named):
                 await _remove(services, int(named["id"]), name, image.references)
 
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 
-import settings
 from engine import bases, builds
 from engine.build_steps import StepRecorder
 from engine.context import FrozenContext, freeze, keep, stream_tar
@@ -18,6 +17,7 @@ from engine.docker.build import build as build_on_engine
 from engine.docker.events import ImageBuilt, StepChanged, StepOutput
 from engine.dockerfile import find_dockerfile, read_dockerfile
 from engine.errors import BuildFailed
+from engine.installation import instance_of
 from engine.job import Job
 from engine.logs.writer import ClaimLost
 from engine.push import Result, push
@@ -29,13 +29,17 @@ from engine.sources.by_origin import FETCH
 from models import Duty
 from models.database import transaction
 from models.enums import BuildStatus, FailureCode, StepStatus
-
-# What images are called on the engine from the end of their build to the end of their push; a
-# name that no registry can have (RFC 6761).
-BUILT = "darkroom.invalid/build-"
-
+from settings import VERSION, Settings
 
 _REPRODUCIBLE = ("buildkit", "containerd")
+
+
+def built_names(settings: Settings) -> str:
+    """How images are called on the engine from the end of their build to the end of their push.
+
+    No registry can have such a name (RFC 6761), and no other Darkroom that uses the same engine.
+    """
+    return f"darkroom.invalid/{instance_of(settings)}/build-"
 
 
 async def run(job: Job) -> Result:
@@ -60,7 +64,7 @@ async def _introduce(job: Job) -> None:
         "engineVersion": engine.version,
         "builder": engine.builder,
         "imageStore": engine.image_store,
-        "darkroom": settings.VERSION,
+        "darkroom": VERSION,
     }
     await _record(job, environment=environment)
     await job.say(
@@ -98,7 +102,7 @@ async def _built(job: Job) -> AsyncIterator[str]:
     if not await builds.advance(job.services, job.build, BuildStatus.BUILDING):
         raise ClaimLost
     # Equal builds make one image on the engine. A name for each keeps it until the last lets go.
-    name = f"{BUILT}{job.build.id}:{job.build.fence}"
+    name = f"{built_names(job.services.settings)}{job.build.id}:{job.build.fence}"
     try:
         yield await _build(job, name)
     finally:

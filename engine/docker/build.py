@@ -10,7 +10,7 @@ from aiodocker import DockerError
 from engine.docker.buildkit import BuildKitProgress
 from engine.docker.classic import ClassicProgress
 from engine.docker.client import DockerEngine
-from engine.docker.events import BuildEvent, StepChanged
+from engine.docker.events import BuildEvent, ImageBuilt, StepChanged
 from engine.docker.failures import build_failure
 from engine.docker.steps import Steps
 from engine.docker.stream import Message
@@ -78,7 +78,7 @@ async def build(
                 for event in progress.read(message):
                     yield event
                 if progress.stuck():
-                    _require_whole(progress, tag)
+                    await _rescue(engine, progress, tag)
                     break
         last = _last(progress)
     except DockerError as refusal:
@@ -109,21 +109,30 @@ def _last(progress: _Progress) -> list[BuildEvent]:
     return last
 
 
-def _require_whole(progress: _Progress, tag: str | None) -> None:
-    """Return when a report that does not end has told the whole build all the same.
+async def _rescue(engine: DockerEngine, progress: _Progress, tag: str | None) -> None:
+    """End a build whose report does not, when it has told the whole build all the same.
 
     Raises what the engine would have said, or BuildFailed when something is missing.
     """
     if failed := progress.steps.failed(""):
         raise DockerError(0, failed.error or "")
-    # The image gets its name last.
-    if tag or not progress.steps.all_over or not progress.end():
-        raise BuildFailed(
-            FailureCode.INTERNAL,
-            "The Docker Engine lost track of the build: engines of version 20.10 do when a step "
-            "prints faster than it can be read. Let the step print less, or into a file; a newer "
-            "engine has no such limit.",
-        )
+    match progress.end():
+        case [*_, ImageBuilt(image_id)] if progress.steps.all_over:
+            if tag:
+                # The engine does so once its report has ended.
+                await engine.tag(image_id, *_split(tag))
+        case _:
+            raise BuildFailed(
+                FailureCode.INTERNAL,
+                "The Docker Engine lost track of the build: engines of version 20.10 do when a "
+                "step prints faster than it can be read. Let the step print less, or into a file; "
+                "a newer engine has no such limit.",
+            )
+
+
+def _split(reference: str) -> tuple[str, str]:
+    repository, _, tag = reference.rpartition(":")
+    return repository, tag
 
 
 def _params(

@@ -3,11 +3,11 @@
 The Job has the runtime's socket, which is root's: user 0, and nothing beyond that.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from engine.installation import instance_of
 from engine.registry import Credentials
 from engine.saving.plan import CREDENTIALS, PLAN, REPORT, SOCKET, Plan
 from models.enums import Runtime
@@ -28,11 +28,6 @@ class Where:
 
     node: str
     runtime: Runtime
-
-
-def instance_of(settings: Settings) -> str:
-    """What tells this installation from others: all its processes share a database."""
-    return hashlib.sha256(settings.database.encode()).hexdigest()[:12]
 
 
 def labels(settings: Settings, build_id: int) -> dict[str, str]:

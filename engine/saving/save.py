@@ -12,6 +12,7 @@ import settings as settings_module
 from engine import builds
 from engine.cluster import Cluster, ClusterError, ClusterUnreachable
 from engine.errors import BuildFailed
+from engine.installation import instance_of
 from engine.job import Job
 from engine.logs.writer import ClaimLost
 from engine.push import PushGivenUp, Result, refuse_anothers, tag_before
@@ -20,7 +21,7 @@ from engine.saving import changed_files
 from engine.saving.described import described, mounts
 from engine.saving.events import Phase, Saved
 from engine.saving.locating import Located, locate
-from engine.saving.manifests import Where, instance_of, job_manifest
+from engine.saving.manifests import Where, job_manifest
 from engine.saving.node_job import NodeJob, OnEvent
 from engine.saving.plan import Plan
 from engine.saving.progress import Progress

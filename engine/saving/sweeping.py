@@ -4,7 +4,8 @@ import logging
 
 from engine.cluster import Cluster, ClusterError
 from engine.cluster.api import Object
-from engine.saving.manifests import BUILD, INSTANCE, instance_of, labels
+from engine.installation import instance_of
+from engine.saving.manifests import BUILD, INSTANCE, labels
 from engine.saving.node_job import jobs_path, remove
 from engine.services import Services
 from models import RUNNING, Build

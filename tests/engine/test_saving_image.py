@@ -7,6 +7,7 @@ from typing import Any
 from engine.cluster.pods import pod_of
 from engine.containerd.mounts import read_only
 from engine.containerd.protos import containerd_pb2 as pb
+from engine.installation import instance_of
 from engine.saving.described import HIDDEN, described, mounts
 from engine.saving.events import (
     Change,
@@ -21,7 +22,6 @@ from engine.saving.events import (
     decode,
     encode,
 )
-from engine.saving.manifests import instance_of
 from engine.saving.node.docker import _history
 from engine.saving.node.image import (
     NewLayer,

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from engine.saving.manifests import instance_of
+from engine.installation import instance_of
 from schema import ids
 from settings import Settings
 from tests.fixtures.cluster import NAMESPACE, Lab
