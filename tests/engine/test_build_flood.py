@@ -23,11 +23,13 @@ LINES = 400_000
 SLOW = 2.0  # seconds, in which a step prints all of it
 
 
-async def flooded(engine: DockerEngine, step: str, *, blocking: bool) -> Seen:
+async def flooded(
+    engine: DockerEngine, step: str, *, blocking: bool, tag: str | None = None
+) -> Seen:
     """Build a step that prints `LINES` lines, and stop listening at its first output."""
     seen, blocked = Seen(), not blocking
     text = f"FROM {BASE}\nRUN : {uuid4().hex}; seq {LINES}; {step}\n"
-    async with aclosing(build(engine, context({"Dockerfile": text}))) as events:
+    async with aclosing(build(engine, context({"Dockerfile": text}), tag=tag)) as events:
         async for event in events:
             seen.note(event)
             if isinstance(event, StepOutput) and not blocked:
@@ -43,9 +45,13 @@ def is_whole(seen: Seen) -> bool:
 
 @pytest.mark.parametrize("blocking", [False, True])
 async def test_a_flood_is_whole_and_the_build_ends(docker: DockerEngine, blocking: bool) -> None:
-    seen = await flooded(docker, "true", blocking=blocking)
-    assert seen.image_id
+    tag = f"darkroom.test/{uuid4().hex}:1"
+    seen = await flooded(docker, "true", blocking=blocking, tag=tag)
     assert is_whole(seen)
+    named = await docker.image(tag)
+    assert named
+    assert named.id == seen.image_id
+    await docker.remove_image(tag)
 
 
 @pytest.mark.parametrize("blocking", [False, True])
