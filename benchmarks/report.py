@@ -46,7 +46,7 @@ def _machine(lab: Lab) -> str:
     facts = {
         "Date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "Machine": f"{os.cpu_count()} cores ({_processor()}), {_memory()} GiB of memory",
-        "System": f"{_system()}, Linux {platform.release()}, Python {platform.python_version()}",
+        "System": f"{_system()}, Linux {_kernel()}, Python {platform.python_version()}",
         "Engine": f"{engine.name} {engine.version} ({engine.builder}, {engine.image_store} store)",
         "Baseline": f"docker CLI {docker_cli.version(docker_cli.find())}",
         "Darkroom": f"{settings.VERSION}, one process, SQLite, in-memory broker",
@@ -58,6 +58,10 @@ def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.machine())
+
+
+def _kernel() -> str:
+    return platform.release().partition("-")[0]
 
 
 def _memory() -> int:
