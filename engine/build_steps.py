@@ -41,8 +41,10 @@ class StepRecorder:
         await self._write()
 
     async def _write_soon(self) -> None:
-        await asyncio.sleep(GATHER_SECONDS)
-        await self._write()
+        # Steps change while those before are being written, too.
+        while self._unwritten:
+            await asyncio.sleep(GATHER_SECONDS)
+            await self._write()
 
     async def _write(self) -> None:
         events, self._unwritten = list(self._unwritten.values()), {}
