@@ -126,8 +126,8 @@ async def _build(job: Job, name: str) -> str:
         async with contextlib.aclosing(events):
             async for event in events:
                 match event:
-                    case StepOutput(step, time, data):
-                        await job.log.write(step, time, data)
+                    case StepOutput(step, time, data, stream):
+                        await job.log.write(step, time, data, stream)
                     case StepChanged():
                         await _step_changed(job, steps, event)
                     case ImageBuilt(id_):

@@ -95,10 +95,10 @@ class BuildKitProgress:
 
     def _log(self, log: VertexLog) -> list[StepOutput]:
         step, time = self.steps.index(log.vertex), _time(log.timestamp)
-        output = [StepOutput(step, time, log.msg)]
+        output = [StepOutput(step, time, log.msg, log.stream)]
         if CLIPPED in log.msg and log.vertex not in self._clipped:
             self._clipped.add(log.vertex)
-            output.append(StepOutput(step, time, HOW_TO_KEEP_ALL))
+            output.append(StepOutput(step, time, HOW_TO_KEEP_ALL, log.stream))
         return output
 
     def _transfer(self, status: VertexStatus) -> list[StepOutput]:

@@ -26,12 +26,14 @@ class StepChanged:
 class StepOutput:
     """A piece of what a step printed, as it came: it may begin or end within a line.
 
-    `step` is None for what the builder itself says about the whole build.
+    `step` is None for what the builder itself says about the whole build. Lines are whole within
+    one `stream` of a step alone: 1 is its standard output, 2 its standard error.
     """
 
     step: int | None
     time: datetime
     data: bytes
+    stream: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class LogWriter:
         self._notifier = notifier
         self._limit = limit
         self.mask = Masker(secrets)
-        self._assemblers: dict[int | None, LineAssembler] = {}
+        self._assemblers: dict[tuple[int | None, int], LineAssembler] = {}
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
         self._lines = build.log_lines
@@ -76,21 +76,21 @@ class LogWriter:
         """Write whole lines of Darkroom's own; a log that is full takes these few yet."""
         await self._append(step, now(), self.mask(text.rstrip("\n")))
 
-    async def write(self, step: int | None, time: datetime, data: bytes) -> None:
-        """Write what a step put out; a line is kept once it is whole.
+    async def write(self, step: int | None, time: datetime, data: bytes, stream: int = 1) -> None:
+        """Write what a step put out; a line is kept once it is whole within its stream.
 
         Raises BuildFailed LOG_TOO_LARGE instead of growing beyond the limit.
         """
-        text = self._assembler(step).add(data)
+        text = self._assembler(step, stream).add(data)
         if text is not None:
             self._require_room(text, step)
             await self._append(step, time, text)
 
     async def end_step(self, step: int | None) -> None:
-        """Keep a step's last line, though no newline ended it."""
-        assembler = self._assemblers.pop(step, None)
-        if assembler and (text := assembler.end()) is not None:
-            await self._append(step, now(), text)
+        """Keep the last lines of a step, though no newline ended them."""
+        for key in [key for key in self._assemblers if key[0] == step]:
+            if (text := self._assemblers.pop(key).end()) is not None:
+                await self._append(step, now(), text)
 
     async def flush(self) -> None:
         """Keep everything that was written so far, in order.
@@ -137,13 +137,11 @@ class LogWriter:
                 step,
             )
 
-    def _assembler(self, step: int | None) -> LineAssembler:
-        if step not in self._assemblers:
-            self._assemblers[step] = LineAssembler(self.mask)
-        return self._assemblers[step]
+    def _assembler(self, step: int | None, stream: int) -> LineAssembler:
+        return self._assemblers.setdefault((step, stream), LineAssembler(self.mask))
 
     def _end_lines(self) -> None:
-        for step, assembler in self._assemblers.items():
+        for (step, _), assembler in self._assemblers.items():
             if (text := assembler.end()) is not None:
                 self._pending.append(_Pending(step, now(), text, text.count("\n") + 1))
         self._assemblers.clear()
@@ -166,7 +164,7 @@ class LogWriter:
             self._lost = lost
 
     async def _show_progress(self) -> None:
-        for step, assembler in list(self._assemblers.items()):
+        for (step, _), assembler in list(self._assemblers.items()):
             if (text := assembler.progress()) is not None:
                 await self._append(step, now(), text)
 

@@ -96,6 +96,18 @@ async def everything(reader: LogReader, build: Build, after: int = 0) -> list[Ch
     return [event async for event in reader.follow(build.id, after) if not isinstance(event, End)]
 
 
+async def test_streams_do_not_break_each_others_lines(image: Image) -> None:
+    build = await new_build(image)
+    async with LogWriter(build, InProcessNotifier(), limit=LIMIT).opened() as writer:
+        await writer.write(1, now(), b"half of ", stream=1)
+        await writer.write(1, now(), b"an error\n", stream=2)
+        await writer.write(1, now(), b"a line\nno newline", stream=1)
+        await writer.end_step(1)
+    page = await LogReader(Blobs.open("memory:"), InProcessNotifier()).page(build.id, 0, 10)
+    text = "\n".join(chunk.text for chunk in page.chunks)
+    assert text == "an error\nhalf of a line\nno newline"
+
+
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
