@@ -8,17 +8,15 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from tortoise.exceptions import IntegrityError
 from tortoise.expressions import Q
 
 from engine.clock import now
 from engine.errors import Forbidden, NotFound, Unavailable
-from engine.images import Draft, check, refuse_taken
+from engine.images import Draft, check, new_image, put_on_record
 from engine.reference import ImageName
 from engine.registry import ImageInfo, RegistryDenied, RegistryError, RegistryNotFound
 from engine.services import Services
-from models import Image, ImageTag
-from models.database import transaction
+from models import Image
 from models.enums import ImageStatus, Origin, RegistryState
 
 # Images whose tag is looked up in one sweep: a registry is not to be flooded by its own users.
@@ -32,15 +30,11 @@ async def register(services: Services, draft: Draft, owner: str) -> Image:
     """
     name, tag_ids = await check(services, draft, [])
     found = await _look_up(services, name)
-    moment = now()
-    image = Image(
-        name=name.name,
-        registry=services.settings.registry,
-        repository=name.repository,
-        registry_tag=name.tag,
-        visibility=draft.visibility,
-        description=draft.description,
-        owner=owner,
+    image = new_image(
+        services,
+        draft,
+        name,
+        owner,
         origin=Origin.EXISTING,
         source={"reference": str(name.at(services.settings.registry))},
         status=ImageStatus.READY,
@@ -50,21 +44,9 @@ async def register(services: Services, draft: Draft, owner: str) -> Image:
         details=_details(found),
         registry_state=RegistryState.PRESENT,
         registry_digest=found.digest,
-        checked_at=moment,
-        created_at=moment,
-        updated_at=moment,
+        checked_at=now(),
     )
-
-    async def write() -> None:
-        await image.save()
-        await ImageTag.bulk_create(ImageTag(image_id=image.id, tag_id=id_) for id_ in tag_ids)
-
-    try:
-        await transaction(write)
-    except IntegrityError:
-        await refuse_taken(name)
-        raise
-    services.notifier.publish("image", image.id)
+    await put_on_record(services, image, tag_ids)
     return image
 
 

@@ -56,8 +56,33 @@ async def create(
     name, tag_ids = await check(services, draft, making.problems)
     await pushing_rights.check(services, name, draft.author, overwrite=draft.overwrite)
     await schedule.require_room(services.settings, owner)
+    image = new_image(
+        services,
+        draft,
+        name,
+        owner,
+        origin=making.origin,
+        source=making.source,
+        sealed_token=making.sealed_token,
+        status=ImageStatus.QUEUED,
+    )
+    build = Build(
+        number=1,
+        status=BuildStatus.QUEUED,
+        created_by=owner,
+        created_at=image.created_at,
+        upload_key=making.upload_key,
+        may_replace=draft.overwrite,
+    )
+    await put_on_record(services, image, tag_ids, build)
+    await enqueue(services, build)
+    return image, build
+
+
+def new_image(services: Services, draft: Draft, name: ImageName, owner: str, **more: Any) -> Image:
+    """What every way of making an image puts on record, and what this way adds to it."""
     moment = now()
-    image = Image(
+    return Image(
         name=name.name,
         registry=services.settings.registry,
         repository=name.repository,
@@ -65,36 +90,30 @@ async def create(
         visibility=draft.visibility,
         description=draft.description,
         owner=owner,
-        origin=making.origin,
-        source=making.source,
-        sealed_token=making.sealed_token,
-        status=ImageStatus.QUEUED,
         created_at=moment,
         updated_at=moment,
+        **more,
     )
-    build = Build(
-        number=1,
-        status=BuildStatus.QUEUED,
-        created_by=owner,
-        created_at=moment,
-        upload_key=making.upload_key,
-        may_replace=draft.overwrite,
-    )
+
+
+async def put_on_record(
+    services: Services, image: Image, tag_ids: list[int], build: Build | None = None
+) -> None:
+    """Write an image with its tags, and its first build if it has one. Raises NameTaken."""
 
     async def write() -> None:
         await image.save()
         await ImageTag.bulk_create(ImageTag(image_id=image.id, tag_id=id_) for id_ in tag_ids)
-        build.image_id = image.id
-        await build.save()
+        if build:
+            build.image_id = image.id
+            await build.save()
 
     try:
         await transaction(write)
     except IntegrityError:
-        await refuse_taken(name)
+        await _refuse_taken(image.name)
         raise
     services.notifier.publish("image", image.id)
-    await enqueue(services, build)
-    return image, build
 
 
 async def check(
@@ -112,7 +131,7 @@ async def check(
     problems += tag_problems
     if name is None or problems or more:
         raise InvalidInput(problems + more)
-    await refuse_taken(name)
+    await _refuse_taken(name.name)
     return name, tag_ids
 
 
@@ -127,12 +146,12 @@ def describe_problems(description: str) -> list[FieldProblem]:
     return []
 
 
-async def refuse_taken(name: ImageName) -> None:
+async def _refuse_taken(name: str) -> None:
     """Raise NameTaken when a record has this name already."""
-    taken = await Image.get_or_none(name=name.name)
+    taken = await Image.get_or_none(name=name)
     if taken:
         raise NameTaken(
-            f"There is an image {name.name} already. Choose another name or tag, or build the "
+            f"There is an image {name} already. Choose another name or tag, or build the "
             "existing image again with rebuildImage.",
             taken.id,
         )
