@@ -95,12 +95,9 @@ async def _look_up(services: Services, name: ImageName) -> ImageInfo:
 
 async def _current(services: Services, image: Image) -> str | None:
     try:
-        found = await services.registry.resolve(image.repository, image.registry_tag)
-    except RegistryNotFound:
-        return None
+        return await services.registry.digest_under(image.repository, image.registry_tag)
     except RegistryError as error:
         raise _unanswered(image.reference, error) from None
-    return found.digest
 
 
 def _unanswered(where: str, error: RegistryError) -> Forbidden | Unavailable:

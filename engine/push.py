@@ -11,7 +11,7 @@ from engine.job import Job, Pushing
 from engine.locks import Locks
 from engine.logs.writer import ClaimLost
 from engine.pushing_rights import is_ours, taken
-from engine.registry import RegistryDenied, RegistryError, RegistryNotFound
+from engine.registry import RegistryDenied, RegistryError
 from engine.sizes import format_bytes
 from models.enums import Blame, BuildStatus, FailureCode
 
@@ -61,11 +61,7 @@ async def current_digest(job: Job) -> str | None:
 
     Raises RegistryError.
     """
-    try:
-        found = await job.services.registry.resolve(job.image.repository, job.image.registry_tag)
-    except RegistryNotFound:
-        return None
-    return found.digest
+    return await job.services.registry.digest_under(job.image.repository, job.image.registry_tag)
 
 
 async def tag_before(job: Job) -> str | None:

@@ -53,7 +53,7 @@ async def _held(services: Services, name: ImageName) -> str | None:
     """What the tag points to in the registry now, where it answers."""
     try:
         async with asyncio.timeout(PATIENCE):
-            return (await services.registry.resolve(name.repository, name.tag)).digest
+            return await services.registry.digest_under(name.repository, name.tag)
     except (RegistryError, TimeoutError):
         return None
 

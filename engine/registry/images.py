@@ -76,6 +76,13 @@ class Images(Blobs):
             found = None  # some registries know no HEAD
         return found or (await self.document(repository, reference)).descriptor
 
+    async def digest_under(self, repository: str, tag: str) -> str | None:
+        """What a tag points to now; None when the registry has no such tag."""
+        try:
+            return (await self.resolve(repository, tag)).digest
+        except RegistryNotFound:
+            return None
+
     async def document(self, repository: str, reference: str) -> Document:
         """What `reference` stands for as it is stored, an index included; its digest is verified.
 
