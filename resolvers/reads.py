@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 from tortoise.functions import Count, Max
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
 import models
 from engine import schedule
@@ -28,6 +30,7 @@ from schema.scalars import BigInt
 from schema.tag import TagFacet
 
 V = TypeVar("V")
+R = TypeVar("R", bound=Model)
 
 MOST_LINES = 10_000  # of one page
 
@@ -86,33 +89,15 @@ class DatabaseReads:
         self, image: models.Image, first: int, after: str | None
     ) -> Page[models.Build]:
         """The image's builds, newest first. Raises InvalidCursor."""
-        most = size_of(first, self._settings.page_size)
         rows = models.Build.filter(image_id=image.id)
-        if after:
-            rows = rows.filter(number__lt=Cursor.decode(after, _BUILD_ORDER).value)
-        found = await rows.order_by("-number").limit(most + 1)
-        return Page(
-            rows=found[:most],
-            cursor=lambda row: Cursor(_BUILD_ORDER, row.number, row.id).encode(),
-            has_next=len(found) > most,
-            has_previous=after is not None,
-        )
+        return await _newest_first(rows, _BUILD_ORDER, self._size(first), after)
 
     async def image_edits(
         self, image: models.Image, first: int, after: str | None
     ) -> Page[models.ImageEdit]:
         """The image's edits, newest first. Raises InvalidCursor."""
-        most = size_of(first, self._settings.page_size)
         rows = models.ImageEdit.filter(image_id=image.id)
-        if after:
-            rows = rows.filter(id__lt=Cursor.decode(after, _EDIT_ORDER).id)
-        found = await rows.order_by("-id").limit(most + 1)
-        return Page(
-            rows=found[:most],
-            cursor=lambda row: Cursor(_EDIT_ORDER, None, row.id).encode(),
-            has_next=len(found) > most,
-            has_previous=after is not None,
-        )
+        return await _newest_first(rows, _EDIT_ORDER, self._size(first), after)
 
     async def count_builds(self, image: models.Image) -> int:
         """How many builds the image has."""
@@ -188,9 +173,25 @@ class DatabaseReads:
         ]
         return BuildLogPage(chunks=chunks, end_cursor=page.cursor, complete=page.complete)
 
+    def _size(self, first: int) -> int:
+        return size_of(first, self._settings.page_size)
+
     def log_url(self, build: models.Build) -> str:
         """Where the log is downloaded."""
         return self._log_url(build.id)
+
+
+async def _newest_first(rows: QuerySet[R], order: str, most: int, after: str | None) -> Page[R]:
+    """A page by key, the greatest first. Raises InvalidCursor."""
+    if after:
+        rows = rows.filter(id__lt=Cursor.decode(after, order).id)
+    found = await rows.order_by("-id").limit(most + 1)
+    return Page(
+        rows=found[:most],
+        cursor=lambda row: Cursor(order, None, row.pk).encode(),
+        has_next=len(found) > most,
+        has_previous=after is not None,
+    )
 
 
 def _loader(
