@@ -41,10 +41,6 @@ bench: setup ## measure, as ratios in one run, and write docs/benchmarks.md
 	@deploy/debian/install test
 	@$(BIN)/python -m benchmarks
 
-chaos: setup ## break everything at random for a while: ARGS="--seconds 600 --seed 7"
-	@deploy/debian/install test
-	@$(BIN)/python -m tests.chaos $(ARGS)
-
 schema: setup ## export schema.graphql from the code
 	$(BIN)/darkroom schema > schema.graphql
 

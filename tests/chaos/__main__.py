@@ -1,236 +1,163 @@
 """`python -m tests.chaos --seconds 600 --seed 7`: break everything at random, check after each.
 
-Prints its seed and what it did, so that a run which failed can be told again.
+Two servers, three workers and what they rely on run against a stream of builds; each round breaks
+one thing or two at once, waits for the builds, and checks what must hold. Every kind of failure has
+had its turn before one comes again. The seed decides what is broken when; the builds go on in their
+own time, so that a run is told again by its seed, and not to the millisecond.
 """
 
 import argparse
 import asyncio
 import contextlib
-import os
 import random
-import signal
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
-from engine.docker.client import DockerEngine
-from server.local.engine import local_engine
-from tests.chaos.arena import Arena, arena, dockerfile, log_is_whole, new_name
-from tests.fixtures.blobs import CREDENTIALS, s3_server
-from tests.fixtures.brokers import BrokerServer, redis_server
-from tests.fixtures.columns import Worker
-from tests.fixtures.database import Postgres, postgres_server
-from tests.fixtures.docker import BASE, have_base
-from tests.fixtures.service import JSON, Client, client_of
-from tests.servers.network import Mode, Network
+import aiohttp
 
-LEASE = 4.0
-IN_FLIGHT = 4
-MOST_SECONDS = 120  # until every build has ended, whatever was done to it
+from schema import ids
+from tests.chaos.failures import FAILURES, Failure
+from tests.chaos.invariants import INVARIANTS
+from tests.chaos.stream import Asked, Broken, Stream
+from tests.chaos.world import ANSWER_SECONDS, World, prepare, world
+
+BUILDS = (6, 14)  # of one round, at least and at most
+MOST_SECONDS = 600  # of one round with all its checks
 
 
-@dataclass
-class Run:
-    """What runs, and the dice."""
+@dataclass(frozen=True)
+class Round:
+    """What is broken together, and after how many seconds."""
 
-    arena: Arena
-    postgres: Postgres
-    redis: BrokerServer
-    blobs: Network
-    database: Network
-    engine: str
+    number: int
+    failures: list[tuple[float, Failure]]
     dice: random.Random
-    workers: dict[str, tuple[Worker, contextlib.ExitStack]] = field(default_factory=dict)
-
-    def start_worker(self) -> None:
-        stack = contextlib.ExitStack()
-        worker = stack.enter_context(self.arena.worker())
-        self.workers[worker.name] = (worker, stack)
-
-    def any_worker(self) -> Worker:
-        return self.workers[self.dice.choice(sorted(self.workers))][0]
-
-    def replace(self, worker: Worker) -> None:
-        self.workers.pop(worker.name)[1].close()
-        self.start_worker()
 
 
-async def kill_worker(run: Run) -> None:
-    worker = run.any_worker()
-    worker.program.kill()
-    await asyncio.to_thread(run.replace, worker)
+def rounds(seed: int) -> Iterator[Round]:
+    """The plan of a seed, without an end."""
+    deck: list[tuple[str, Failure]] = []
+    number = 0
+    while True:
+        number += 1
+        dice = random.Random(f"{seed}/{number}")  # noqa: S311  # to be repeated
+        drawn: list[tuple[str, Failure]] = []
+        for _ in range(dice.randint(1, 2)):
+            if not deck:
+                deck = [(kind, failure) for kind, some in FAILURES.items() for failure in some]
+                dice.shuffle(deck)
+            if all(deck[-1][0] != kind for kind, _ in drawn):
+                drawn.append(deck.pop())
+        yield Round(number, [(dice.uniform(0, 5), failure) for _, failure in drawn], dice)
 
 
-async def stop_worker(run: Run) -> None:
-    worker = run.any_worker()
-    await asyncio.to_thread(worker.program.stop)
-    await asyncio.to_thread(run.replace, worker)
+class Run:
+    """One run, told as it goes."""
 
+    def __init__(self, world: World, seed: int) -> None:
+        self._world, self._seed = world, seed
+        self._began = time.monotonic()
+        self._built: list[str] = []  # images that can be built again
+        self.builds: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
 
-async def freeze_worker(run: Run) -> None:
-    worker = run.any_worker()
-    assert worker.program.process
-    os.killpg(worker.program.process.pid, signal.SIGSTOP)
-    await asyncio.sleep(run.dice.uniform(0.5, 3) * LEASE)
-    os.killpg(worker.program.process.pid, signal.SIGCONT)
+    async def play(self, seconds: float, first: int, last: int | None) -> None:
+        """Round after round until the time is over. Raises Broken."""
+        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as self._world.session:
+            await prepare(self._world)
+            self._began = time.monotonic()
+            for plan in rounds(self._seed):
+                if time.monotonic() - self._began > seconds or plan.number == last:
+                    return
+                if plan.number >= first:
+                    await self._round(plan)
 
-
-async def restart_database(run: Run) -> None:
-    await asyncio.to_thread(run.postgres.program.restart)
-
-
-async def forget_messages(run: Run) -> None:
-    await asyncio.to_thread(run.redis.program.restart)
-
-
-async def stop_broker(run: Run) -> None:
-    await asyncio.to_thread(run.redis.program.stop)
-    await asyncio.sleep(run.dice.uniform(1, 5))
-    await asyncio.to_thread(run.redis.program.start)
-
-
-async def stop_registry(run: Run) -> None:
-    await asyncio.to_thread(run.arena.registry.kill)
-    await asyncio.sleep(run.dice.uniform(0.5, 2))
-    await asyncio.to_thread(run.arena.registry.start)
-
-
-async def freeze_registry(run: Run) -> None:
-    with run.arena.registry.frozen():
-        await asyncio.sleep(run.dice.uniform(1, 6))
-
-
-async def trouble_blobs(run: Run) -> None:
-    modes: list[Mode] = ["fail", "cut", "delay", "swallow"]
-    with run.blobs.during(run.dice.choice(modes)):
-        await asyncio.sleep(run.dice.uniform(0.5, 2))
-
-
-async def trouble_database(run: Run) -> None:
-    modes: list[Mode] = ["cut", "delay", "swallow"]
-    with run.database.during(run.dice.choice(modes)):
-        await asyncio.sleep(run.dice.uniform(0.5, 2) * LEASE)
-
-
-ACTIONS: list[Callable[[Run], Awaitable[None]]] = [
-    kill_worker,
-    stop_worker,
-    freeze_worker,
-    restart_database,
-    forget_messages,
-    stop_broker,
-    stop_registry,
-    freeze_registry,
-    trouble_blobs,
-    trouble_database,
-]
-
-
-async def check(run: Run, user: Client, created: list[JSON]) -> None:
-    """Every build ends well, once; its log is whole and its digest is in the registry."""
-    async with asyncio.timeout(MOST_SECONDS):
-        for one in created:
-            build = await user.finished(one)
-            lines = await log_is_whole(user, build)
-            text = "\n".join(lines)
-            assert build["status"] == "SUCCEEDED", text
-            assert sum(line.startswith("Done: ") for line in lines) == 1, text
-            image = await user.image(one["image"]["id"])
-            found = await run.arena.digest(image["name"])
-            assert build["digest"] == image["digest"] == found, text
-    await nothing_is_left(run)
-
-
-async def nothing_is_left(run: Run) -> None:
-    """No try's image stays on the engine; cleaning up may take a moment."""
-    deadline = time.monotonic() + 3 * LEASE
-    async with DockerEngine(run.engine) as engine:
-        while True:
-            async with engine._docker._query("images/json") as answer:  # an independent look
-                names = [name for one in await answer.json() for name in one["RepoTags"] or ()]
-            left = [name for name in names if name.startswith("darkroom.invalid/")]
-            if not left or time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.5)
-    assert not left, left
-
-
-async def play(run: Run, seconds: float) -> None:
-    began, number = time.monotonic(), 0
-    async with client_of(run.arena.fleet.server.url) as user:
-        while time.monotonic() - began < seconds:
-            created = []
-            for _ in range(IN_FLIGHT):
-                text = dockerfile(run.arena.base, round(run.dice.uniform(0, 3), 1))
-                created.append(await user.create("Dockerfile", name=new_name(), dockerfile=text))
-            await asyncio.sleep(run.dice.uniform(0, 4))
-            for action in run.dice.sample(ACTIONS, run.dice.randint(1, 2)):
-                print(f"{time.monotonic() - began:7.1f} s  {action.__name__}", flush=True)
-                await action(run)
-            await check(run, user, created)
-            number += len(created)
-    print(f"{number} builds, every one ended once, with a whole log and its digest.")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300)
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    given = parser.parse_args()
-    print(f"seed {given.seed}")
-    os.environ.update(CREDENTIALS)
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dr-chaos-")))
-        engine = stack.enter_context(local_engine(folder / "engine"))
-        postgres = stack.enter_context(postgres_server())
-        redis = stack.enter_context(redis_server(folder))
-        s3 = stack.enter_context(s3_server(folder / "s3.log"))
-        s3_port = int(s3.url.rpartition(":")[2])
-        blobs = stack.enter_context(Network(s3_port).running())
-        database = stack.enter_context(Network(postgres.port).running())
-        settings = {
-            "ENGINE_URL": engine,
-            "DATABASE_URL": postgres.database().replace(f":{postgres.port}/", f":{database.port}/"),
-            "BROKER_URL": redis.url,
-            "BLOB_URL": s3.url.replace("some/prefix", uuid4().hex).replace(
-                f":{s3_port}", f":{blobs.port}"
-            ),
-            "LEASE_SECONDS": str(LEASE),
-            "BUILD_ATTEMPTS": "20",
-            "LOG_FORMAT": "json",
-        }
-        found = stack.enter_context(arena(folder, settings))
-        run = Run(
-            found,
-            postgres,
-            redis,
-            blobs,
-            database,
-            engine,
-            random.Random(given.seed),  # noqa: S311  # to be repeated
-        )
-        for _ in range(2):
-            run.start_worker()
+    async def _round(self, plan: Round) -> None:
+        stream = Stream(self._world, plan.dice)
         try:
-            asyncio.run(_prepare(run))
-            asyncio.run(play(run, given.seconds))
+            async with asyncio.timeout(MOST_SECONDS):
+                with self._world.leaks.watching(self._world.redis.url):
+                    async with asyncio.TaskGroup() as tasks:
+                        number = plan.dice.randint(*BUILDS)
+                        tasks.create_task(stream.run(number, self._built))
+                        for pause, failure in plan.failures:
+                            tasks.create_task(self._fail(plan, pause, failure))
+                await self._check(plan, stream.asked)
+        except* Broken as broken:
+            raise Broken(f"in round {plan.number}: {broken.exceptions[0]}") from broken
         finally:
-            for _, worker in run.workers.values():
-                worker.close()
+            for one in stream.asked:
+                one.reader.cancel()
+
+    async def _fail(self, plan: Round, pause: float, failure: Failure) -> None:
+        await asyncio.sleep(pause)
+        self._say(f"round {plan.number}: {failure.__doc__}")
+        self.failures[str(failure.__doc__)] += 1
+        name = f"{self._seed}/{plan.number}/{failure.__name__}"
+        await failure(self._world, random.Random(name))  # noqa: S311  # to be repeated
+
+    async def _check(self, plan: Round, asked: list[Asked]) -> None:
+        began = time.monotonic()
+        for invariant in INVARIANTS:
+            try:
+                await invariant(self._world, asked)
+            except Broken as broken:
+                raise Broken(f"it does not hold that {invariant.__doc__}: {broken}") from broken
+        async with self._world.rows() as rows:
+            found = await rows.fetch("SELECT status, count(*) FROM build GROUP BY status")
+            numbers = [ids.decode("Build", one.id) for one in asked]
+            tries = "SELECT sum(fence) FROM build WHERE id = ANY($1::bigint[])"
+            claims = await rows.fetchval(tries, numbers)
+        self.builds = Counter({row["status"]: row["count"] for row in found})
+        good = [one for one in asked if one.ends == {"SUCCEEDED"}]
+        self._built += [one.created["image"]["id"] for one in good]
+        self._say(
+            f"round {plan.number}: {len(asked)} builds, claimed {claims} times, "
+            f"all well after {time.monotonic() - began:.0f} s"
+        )
+
+    def _say(self, text: str) -> None:
+        print(f"{time.monotonic() - self._began:7.1f} s  {text}", flush=True)
 
 
-async def _prepare(run: Run) -> None:
-    async with DockerEngine(run.engine) as engine:
-        await have_base(engine)
-        name = f"{run.arena.registry_host}/library/busybox"
-        await engine.tag(BASE, name, "1")
-        await engine.push(name, "1")
-        await engine.remove_image(f"{name}:1")
-        run.arena.base = f"{name}:1"
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=300, help="how long new rounds begin")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--first", type=int, default=1, help="the round to begin with")
+    parser.add_argument("--keep", type=Path, help="an empty folder where logs are to stay")
+    given = parser.parse_args()
+    print(f"seed {given.seed}: starting servers", flush=True)
+    with contextlib.ExitStack() as stack:
+        temporary = tempfile.TemporaryDirectory(prefix="dr-chaos-", ignore_cleanup_errors=True)
+        folder = given.keep or Path(stack.enter_context(temporary))
+        run = Run(stack.enter_context(world(folder)), given.seed)
+        try:
+            asyncio.run(run.play(given.seconds, given.first, None))
+        except Broken as broken:
+            print(f"\nBROKEN {broken}\n\nTo run it again: {_command(given.seed)}", flush=True)
+            return 1
+        finally:
+            _tell(run)
+    return 0
+
+
+def _tell(run: Run) -> None:
+    print("\nWhat was done:")
+    for name, count in run.failures.most_common():
+        print(f"{count:5}  {name}")
+    for status, count in run.builds.items():
+        print(f"{count:5}  builds {status}")
+
+
+def _command(seed: int) -> str:
+    return f'make chaos ARGS="--seed {seed}"'
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
