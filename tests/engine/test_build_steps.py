@@ -8,25 +8,14 @@ from engine.build_steps import StepRecorder
 from engine.clock import now
 from engine.docker.events import StepChanged
 from engine.notify import InProcessNotifier
-from models import Build, BuildStep, Image, database
-from models.enums import BuildStatus, ImageStatus, Origin, StepStatus, Visibility
+from models import Build, BuildStep, database
+from models.enums import BuildStatus, ImageStatus, StepStatus
+from tests import rows
 
 
 async def new_build() -> Build:
-    image = await Image.create(
-        name="/tests/steps:1",
-        registry="127.0.0.1:1",
-        repository="tests/steps",
-        registry_tag="1",
-        visibility=Visibility.PRIVATE,
-        description="",
-        owner="ada",
-        origin=Origin.DOCKERFILE,
-        source={},
-        status=ImageStatus.BUILDING,
-        created_at=now(),
-        updated_at=now(),
-    )
+    image = rows.image(status=ImageStatus.BUILDING)
+    await image.save()
     return await Build.create(
         image_id=image.id,
         number=1,

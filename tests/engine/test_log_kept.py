@@ -17,7 +17,8 @@ from engine.logs.reader import End, LogReader, archive
 from engine.logs.writer import ClaimLost, LogWriter
 from engine.notify import InProcessNotifier
 from models import Build, Image, database
-from models.enums import BuildStatus, FailureCode, ImageStatus, Origin, Visibility
+from models.enums import BuildStatus, FailureCode, ImageStatus
+from tests import rows
 
 LIMIT = 1024 * 1024
 
@@ -38,20 +39,9 @@ async def image(tmp_path: Path) -> AsyncIterator[Image]:
     url = f"sqlite://{tmp_path}/kept.sqlite3"
     await database.migrate(url)
     async with database.opened(url, everywhere=True):
-        yield await Image.create(
-            name="/tests/kept:1",
-            registry="127.0.0.1:1",
-            repository="tests/kept",
-            registry_tag="1",
-            visibility=Visibility.PRIVATE,
-            description="",
-            owner="ada",
-            origin=Origin.DOCKERFILE,
-            source={},
-            status=ImageStatus.BUILDING,
-            created_at=now(),
-            updated_at=now(),
-        )
+        row = rows.image(status=ImageStatus.BUILDING)
+        await row.save()
+        yield row
 
 
 async def new_build(image: Image) -> Build:

@@ -12,8 +12,9 @@ from engine import schedule
 from engine.clock import now
 from engine.errors import QueueFull
 from models import Build, Duty, Image, database
-from models.enums import BuildStatus, ImageStatus, Origin, Visibility
+from models.enums import BuildStatus, ImageStatus
 from settings import Settings
+from tests import rows
 from tests.fixtures.database import Postgres
 
 ANY = Settings(builds_per_user=0, builds_in_all=0)
@@ -36,21 +37,8 @@ async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 async def queued(user: str, image: Image | None = None) -> Build:
     moment = now()
     if image is None:
-        name = f"/tests/{await Image.all().count()}:1"
-        image = await Image.create(
-            name=name,
-            registry="r",
-            repository="tests/x",
-            registry_tag="1",
-            visibility=Visibility.PRIVATE,
-            description="",
-            owner=user,
-            origin=Origin.DOCKERFILE,
-            source={},
-            status=ImageStatus.QUEUED,
-            created_at=moment,
-            updated_at=moment,
-        )
+        image = rows.image(owner=user, status=ImageStatus.QUEUED, created_at=moment)
+        await image.save()
     number = await Build.filter(image_id=image.id).count() + 1
     return await Build.create(
         image_id=image.id,

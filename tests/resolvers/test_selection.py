@@ -17,7 +17,7 @@ from schema.context import Viewer
 from schema.enums import Direction, ImageOrderField
 from schema.inputs import ImageFilter, ImageOrder
 from tests.resolvers import by_sql
-from tests.service.quiet import image
+from tests.rows import image
 
 VIEWERS = [Viewer("mina"), Viewer("noah"), Viewer("nobody"), Viewer("root", admin=True)]
 OWNERS = ["mina", "noah", "olga"]
@@ -112,12 +112,12 @@ class World:
 
 async def compare(index: ImageIndex, viewer: Viewer, filter_: ImageFilter | None) -> None:
     expected = await by_sql.keys(viewer, filter_)
-    found = (await selection.select(index, viewer, filter_)).whole()
-    assert set(found) == expected, (viewer, filter_)
-    assert await selection.count(index, viewer, filter_) == len(expected)
+    found = await selection.select(index, viewer, filter_)
+    assert set(found.whole()) == expected, (viewer, filter_)
+    assert found.count() == len(expected)
     counted = {
         value.tag.slug: value.count
-        for facet in await selection.facets(index, viewer, filter_)
+        for facet in await found.facets()
         for value in facet.values
         if value.count
     }
@@ -147,18 +147,17 @@ async def test_a_tag_that_goes_is_gone_from_the_bitmaps(opened: None) -> None:
     await row.save()
     tag = await Tag.get(name="jax")
     await ImageTag.create(image_id=row.id, tag_id=tag.id)
-    await index.refresh()
-    assert list(index.having("tag", tag.id)) == [row.id]
+    assert list((await index.now()).having("tag", tag.id)) == [row.id]
     await Tag.filter(id=tag.id).delete()
-    await index.refresh()
-    assert list(index.having("tag", tag.id)) == []
+    assert list((await index.now()).having("tag", tag.id)) == []
 
 
-@pytest.mark.parametrize("few", [0, 10**6], ids=["walked", "sorted"])
+@pytest.mark.parametrize("most_sorted", [0, 10**6], ids=["walked", "sorted"])
 async def test_pages_hold_the_whole_list_in_order(
-    opened: None, monkeypatch: pytest.MonkeyPatch, few: int
+    opened: None, monkeypatch: pytest.MonkeyPatch, most_sorted: int
 ) -> None:
-    monkeypatch.setattr(listing, "FEW", few)
+    monkeypatch.setattr(listing, "MOST_SORTED", most_sorted)
+    monkeypatch.setattr(listing, "SORTING", 0)
     monkeypatch.setattr(listing, "SHORTEST", 1)
     chance = random.Random(5)  # noqa: S311  # a test's data
     world, index = World(chance), ImageIndex()
@@ -172,7 +171,8 @@ async def test_pages_hold_the_whole_list_in_order(
         seen: list[int] = []
         after: str | None = None
         while True:
-            page = await listing.page(index, viewer, 3, after, filter_, order)
+            found = await selection.select(index, viewer, filter_)
+            page = await listing.page(found, 3, after, order)
             seen += [row.id for row in page.rows]
             if not page.has_next:
                 break

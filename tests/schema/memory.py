@@ -1,7 +1,6 @@
 """Rows in memory, and `Reads` that answers from them: the seam at which the nouns are tested."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from tortoise import Tortoise
@@ -11,25 +10,21 @@ from models.enums import (
     BuildInput,
     BuildStatus,
     FileChange,
-    ImageStatus,
-    Origin,
     StepStatus,
-    Visibility,
 )
 from schema.build_difference import BuildDifference
 from schema.cursor import Cursor
 from schema.image import Image
-from schema.inputs import ImageFilter
 from schema.log import BuildLogChunk, BuildLogPage
 from schema.page import Page
 from schema.saved_container import ChangedFile
 from schema.scalars import BigInt
 from schema.tag import Tag, TagCategory, TagFacet, TagFacetValue
+from tests import rows
+from tests.rows import NOON
 
 # Rows get the keys of their relations only once the models know each other; no database is opened.
 Tortoise.init_models(["models"], "models")
-
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def image_row(**changes: Any) -> models.Image:
@@ -37,22 +32,13 @@ def image_row(**changes: Any) -> models.Image:
         "id": 7,
         "name": "/aihub/demo_api:0.1",
         "registry": "harbor.example.com",
-        "repository": "aihub/demo_api",
         "registry_tag": "0.1",
-        "visibility": Visibility.PUBLIC,
-        "description": "",
-        "owner": "mina",
-        "origin": Origin.DOCKERFILE,
-        "source": {"dockerfile": "FROM scratch"},
-        "status": ImageStatus.READY,
         "digest": "sha256:1",
         "size": 2**40,
         "platform": "linux/amd64",
         "current_build_id": 1,
-        "created_at": NOON,
-        "updated_at": NOON,
     }
-    return models.Image(**values | changes)
+    return rows.image(**values | changes)
 
 
 def build_row(**changes: Any) -> models.Build:
@@ -77,7 +63,7 @@ def tag_row(id_: int, category: models.TagCategory, name: str) -> models.Tag:
 
 @dataclass
 class Memory:
-    """Answers from what it was given, and counts what it was asked."""
+    """Answers from what it was given, also as the list of it, and counts what it was asked."""
 
     image: models.Image
     builds: list[models.Build] = field(default_factory=list)
@@ -100,12 +86,12 @@ class Memory:
         self.asked.append("can_edit")
         return True
 
-    async def count_images(self, filter_: ImageFilter | None) -> int:
-        self.asked.append(f"count_images {filter_.search if filter_ else None}")
+    def count(self) -> int:
+        self.asked.append("count")
         return 1
 
-    async def image_facets(self, filter_: ImageFilter | None) -> list[TagFacet]:
-        self.asked.append(f"image_facets {filter_.search if filter_ else None}")
+    async def facets(self) -> list[TagFacet]:
+        self.asked.append("facets")
         values = [TagFacetValue(tag=Tag.of(tag), count=1, selected=False) for tag in self.tags]
         return [TagFacet(category=TagCategory.of(self.tags[0].category), values=values)]
 

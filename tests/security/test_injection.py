@@ -6,7 +6,8 @@ import pytest
 
 from schema import ids
 from tests.fixtures.service import Client, Server
-from tests.service.quiet import image, opened
+from tests.rows import image
+from tests.service.quiet import opened
 
 TEXTS = [
     "<script>alert(1)</script>",

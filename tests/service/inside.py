@@ -14,8 +14,8 @@ from models import Build, LogChunk, database
 from models.enums import BuildStatus
 from server.app import application
 from settings import Settings
+from tests.rows import NOON
 from tests.server.serving import served
-from tests.service.quiet import NOON
 from tests.service.tokens import SECRET
 
 

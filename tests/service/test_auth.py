@@ -19,7 +19,8 @@ from server.authentication import KeysUnavailable, Unauthenticated
 from server.json_web_token import TokenAuthenticator
 from settings import Settings, WrongSetting, load
 from tests.fixtures.service import Server, client_of
-from tests.service.quiet import build_of, image, opened, quiet_server, save
+from tests.rows import build_of, image, save
+from tests.service.quiet import opened, quiet_server
 from tests.service.tokens import ADMIN, SECRET, Provider, bearer, provider, token
 
 ISSUER = "https://login.example.com"

@@ -13,7 +13,8 @@ from models.enums import ImageStatus, Origin, Visibility
 from schema import ids
 from server.language import prefers_chinese
 from tests.fixtures.service import JSON, Client, Server, client_of
-from tests.service.quiet import NOON, image, opened, quiet_server, save
+from tests.rows import NOON, image, save
+from tests.service.quiet import opened, quiet_server
 
 IMAGES = """query($first: Int!, $after: String, $filter: ImageFilter, $order: ImageOrder) {
   images(first: $first, after: $after, filter: $filter, orderBy: $order) {

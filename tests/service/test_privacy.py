@@ -20,8 +20,8 @@ from models.enums import BuildStatus, StepStatus, Visibility
 from resolvers.schema import schema
 from schema import ids
 from tests.fixtures.service import Client
+from tests.rows import NOON, build_of, image, save
 from tests.service.inside import Inside, inside
-from tests.service.quiet import NOON, build_of, image, save
 from tests.service.tokens import ADMIN, bearer
 from tests.service.walking import Walk
 
