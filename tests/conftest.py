@@ -13,15 +13,18 @@ pytest_plugins = [
     "tests.fixtures.cluster",  # after those that it imports, so that their asserts explain
 ]
 
-# One cluster serves them all, and each looks whether anything was left on its nodes.
-CLUSTER = ("test_saving.py", "test_saving_killed.py", "test_saving_registry.py", "test_cluster.py")
 
-
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects by the marks that are given here
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file run in one process, in their order, when several processes share them."""
+    """The tests of a file run in one process, in their order, when several processes share them.
+
+    So do those of the cluster: each looks whether anything was left on its nodes.
+    """
     for item in items:
-        group = "cluster" if item.path.name in CLUSTER else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        on_cluster = "lab" in getattr(item, "fixturenames", ())
+        if on_cluster:
+            item.add_marker(pytest.mark.cluster)
+        item.add_marker(pytest.mark.xdist_group("cluster" if on_cluster else str(item.path)))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
