@@ -164,6 +164,16 @@ class Settings(BaseSettings):
     keep_log_bytes: Annotated[int, Field(ge=0)] = Field(
         0, description="Beyond so many bytes of logs, the oldest are removed; 0 for any number."
     )
+    keep_cache_days: Annotated[float, Field(ge=0)] = Field(
+        14,
+        description="What the engine's build cache has not used for this long is removed, whoever "
+        "uses the engine; 0 for no limit.",
+    )
+    keep_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        50 * 1024**3,
+        description="Beyond so many bytes of the engine's build cache, the least used is removed; "
+        "0 for any number.",
+    )
     housekeeping_seconds: Seconds = Field(
         3600, description="How often old things are looked for in the whole system, in seconds."
     )

@@ -38,6 +38,9 @@ messages_unsent = Counter("darkroom_messages_unsent", "Messages that the broker 
 housekeeping_removed = Counter(
     "darkroom_removed", "What housekeeping has removed, by kind.", ["kind"]
 )
+cache_removed_bytes = Counter(
+    "darkroom_engine_cache_removed_bytes", "Bytes that were removed from engines' build caches."
+)
 
 # When each build of this process entered its phase; builds that left by another way are few.
 _entered: OrderedDict[int, tuple[str, float]] = OrderedDict()

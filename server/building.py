@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from engine import builds, existing, housekeeping, leftovers, worker
+from engine import builds, engine_cache, existing, housekeeping, leftovers, worker
 from engine.errors import EngineError
 from engine.saving import sweeping as sweeping_jobs
 from engine.services import Services
@@ -99,8 +99,10 @@ async def tending(services: Services, slots: Slots | None = None) -> AsyncIterat
         ),
     ]
     if slots:
+        hour = services.settings.housekeeping_seconds
         tasks.append(asyncio.create_task(_tidy_forever(services, leftovers.remove_images)))
         tasks.append(asyncio.create_task(_sweep_cluster_forever(services)))
+        tasks.append(asyncio.create_task(_tidy_forever(services, engine_cache.trim, pause=hour)))
     try:
         yield
     finally:
@@ -121,7 +123,9 @@ async def _sweep_forever(services: Services, slots: Slots | None) -> None:
         await asyncio.sleep(services.settings.lease_seconds / 3)
 
 
-async def _tidy_forever(services: Services, *works: Callable[[Services], Awaitable[None]]) -> None:
+async def _tidy_forever(
+    services: Services, *works: Callable[[Services], Awaitable[None]], pause: float | None = None
+) -> None:
     """What may take long, for it asks other servers: a lost claim must not wait for it."""
     while True:
         for work in works:
@@ -131,7 +135,7 @@ async def _tidy_forever(services: Services, *works: Callable[[Services], Awaitab
                 log.warning("tidying up must wait: %s", error.message)
             except Exception:
                 log.exception("tidying up failed; it is tried again")
-        await asyncio.sleep(services.settings.lease_seconds / 3)
+        await asyncio.sleep(pause or services.settings.lease_seconds / 3)
 
 
 async def _sweep_cluster_forever(services: Services) -> None:

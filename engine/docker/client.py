@@ -5,6 +5,7 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,7 @@ from aiodocker import Docker, DockerError
 from engine import metrics
 from engine.docker.ahead import read_ahead
 from engine.docker.auth import Credentials, registry_auth
-from engine.docker.info import EngineImage, EngineInfo
+from engine.docker.info import EngineImage, EngineInfo, PrunedCache
 from engine.docker.progress import Transfer
 from engine.docker.registry_failures import base_failure, push_failure
 from engine.docker.stream import Message, error_in, json_lines
@@ -167,6 +168,26 @@ class DockerEngine:
         with self._talking("list its images"):
             images = await self._docker.images.list(filters={"reference": [pattern]})
         return [EngineImage.listed(image) for image in images]
+
+    async def prune_cache(
+        self, *, unused_for: timedelta | None = None, keep_bytes: int = 0
+    ) -> PrunedCache:
+        """Remove what the builder's cache keeps beyond an age or a size, the least used first.
+
+        What images are made of stays. Removes nothing where the builder keeps no such cache.
+        """
+        params = {"keep-storage": str(keep_bytes)}
+        if unused_for is not None:
+            until = f"{int(unused_for.total_seconds())}s"
+            params["filters"] = json.dumps({"until": [until]})
+        with self._talking("prune its build cache"):
+            try:
+                async with self._docker._query("build/prune", "POST", params=params) as response:
+                    return PrunedCache.read(await response.json())
+            except DockerError as error:
+                if error.status == _NOT_FOUND:
+                    return PrunedCache(0, 0)
+                raise
 
     async def messages(
         self,

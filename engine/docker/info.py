@@ -12,6 +12,8 @@ _FIRST_API_WITH_BUILDKIT = (1, 39)
 class EngineInfo:
     """What an engine is and can do."""
 
+    id: str
+    """The engine's own; all who use one engine see the same."""
     name: str
     version: str
     api_version: str
@@ -27,6 +29,7 @@ class EngineInfo:
         component = (version.get("Components") or [{}])[0]
         name = str(component.get("Name", "Engine"))
         return cls(
+            id=str(info.get("ID", "")),
             name="Docker Engine" if name == "Engine" else name,
             version=str(version["Version"]),
             api_version=str(version["ApiVersion"]),
@@ -34,6 +37,20 @@ class EngineInfo:
             image_store=_image_store(info),
             platform=f"{version['Os']}/{version['Arch']}",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedCache:
+    """What an engine has removed from its build cache."""
+
+    records: int
+    size: int
+    """Bytes."""
+
+    @classmethod
+    def read(cls, answer: Mapping[str, Any]) -> Self:
+        """From the answer to `POST /build/prune`."""
+        return cls(len(answer.get("CachesDeleted") or []), int(answer.get("SpaceReclaimed") or 0))
 
 
 @dataclass(frozen=True, slots=True)
