@@ -6,104 +6,124 @@ before it was asked for, by the numbers that the database's triggers give to cha
 """
 
 import asyncio
+import json
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pyroaring import BitMap
-from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
-from models import Image, ImageChange, ImageTag
+from models import ChangeClock, Image, ImageChange, ImageTag
+from models.key_lists import Gathered, Keys
 
 Kind = Literal["owner", "visibility", "status", "origin", "tag"]
 Term = tuple[Kind, Any]
 
+# Changes after which reading everything again is quicker. Older ones may be forgotten.
+FAR_BEHIND = 50_000
 _COLUMNS: tuple[Kind, ...] = ("owner", "visibility", "status", "origin")
-_BATCH = 20_000  # rows that are read at once; others have their turn in between
-_MANY = 5_000  # changes after which reading everything again is quicker
+_BATCH = 100_000  # images that are read at once; others have their turn in between
+_BEYOND = 2**32  # no key is
+_CHANGES = 5_000  # that are taken in at once
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """All images as they were at one moment, by their keys, which are below 2³².
+
+    The bitmaps are shared, and not to be changed.
+    """
+
+    all: BitMap
+    terms: Mapping[Term, BitMap]
+
+    def having(self, kind: Kind, value: object) -> BitMap:
+        """Those with this owner, visibility, status, origin, or tag by its key."""
+        return self.terms.get((kind, value), _NOTHING)
 
 
 class ImageIndex:
-    """The bitmaps of one process. Keys are those of the rows, below 2³²."""
+    """The images as one process knows them."""
 
     def __init__(self) -> None:
-        self._seen: int | None = None  # the number of the last change that is in it
-        self._all = BitMap()
-        self._terms: defaultdict[Term, BitMap] = defaultdict(BitMap)
+        self._images: Images | None = None
+        self._seen = 0  # the number of the last change that is in them
         self._refreshing = asyncio.Lock()
 
-    async def refresh(self) -> None:
-        """Take in every change that was committed before this call."""
+    async def now(self) -> Images:
+        """The images, with every change that was committed before this call."""
         async with self._refreshing:
-            if self._seen is None:
-                await self._load()
-                return
-            changes = ImageChange.filter(number__gt=self._seen).order_by("number")
-            rows = await changes.limit(_MANY + 1).values_list("image_id", "number")
-            if len(rows) > _MANY:
-                await self._load()
-            elif rows:
-                await self._apply([cast("int", row[0]) for row in rows])
-                self._seen = cast("int", rows[-1][1])
-
-    @property
-    def all(self) -> BitMap:
-        """Every image. Not to be changed."""
-        return self._all
-
-    def having(self, kind: Kind, value: object) -> BitMap:
-        """The images with this owner, visibility, status, origin, or tag by its key.
-
-        Not to be changed.
-        """
-        return self._terms.get((kind, value), _NOTHING)
-
-    async def _load(self) -> None:
-        """Read everything. What changes meanwhile has a later number, and is taken in next."""
-        newest = await ImageChange.all().order_by("-number").first()
-        everything, terms = BitMap(), defaultdict[Term, BitMap](BitMap)
-        async for rows in _batches(Image, "id", *_COLUMNS):
-            everything.update(row[0] for row in rows)
-            for place, kind in enumerate(_COLUMNS, start=1):
-                _add(terms, kind, [(row[place], row[0]) for row in rows])
-        async for rows in _batches(ImageTag, "id", "tag_id", "image_id"):
-            _add(terms, "tag", [(row[1], row[2]) for row in rows])
-        self._all, self._terms = everything, terms
-        self._seen = newest.number if newest else 0
-
-    async def _apply(self, ids: list[int]) -> None:
-        """Read the changed images again."""
-        images: Any = await Image.filter(id__in=ids).values_list("id", *_COLUMNS)
-        tags: Any = await ImageTag.filter(image_id__in=ids).values_list("tag_id", "image_id")
-        # From here on nothing waits, so no reader sees half of it.
-        changed = BitMap(ids)
-        for bitmap in (self._all, *self._terms.values()):
-            bitmap -= changed  # in place
-        self._all.update(row[0] for row in images)
-        for place, kind in enumerate(_COLUMNS, start=1):
-            _add(self._terms, kind, [(row[place], row[0]) for row in images])
-        _add(self._terms, "tag", list(tags))
+            newest = await _newest()
+            if self._images is None or newest - self._seen > FAR_BEHIND:
+                self._images, self._seen = await _load(), newest
+                newest = await _newest()  # reading took its time
+            while self._seen < newest:
+                rows = await _changes(self._seen)
+                self._images = await _applied(self._images, [image for image, _ in rows])
+                self._seen = rows[-1][1]
+            return self._images
 
 
 _NOTHING = BitMap()
 
 
-def _add(terms: defaultdict[Term, BitMap], kind: Kind, pairs: list[tuple[Any, int]]) -> None:
-    groups: defaultdict[Any, list[int]] = defaultdict(list)
-    for value, id_ in pairs:
-        groups[value].append(id_)
-    for value, ids in groups.items():
-        terms[kind, value].update(ids)
+async def _newest() -> int:
+    return cast("int", (await ChangeClock.get()).number)
 
 
-async def _batches(model: type[Model], *columns: str) -> Any:
-    """All rows of a table, in the order of their keys, as tuples of these columns."""
+async def _changes(seen: int) -> list[tuple[int, int]]:
+    """The first images that changed after a number, with their changes' numbers in order."""
+    rows = ImageChange.filter(number__gt=seen).order_by("number").limit(_CHANGES)
+    return cast("list[tuple[int, int]]", await rows.values_list("image_id", "number"))
+
+
+async def _load() -> Images:
+    """Read everything. What changes meanwhile has a number that is taken in afterwards."""
+    terms = defaultdict[Term, BitMap](BitMap)
     after = 0
-    while rows := await _after(model, after, columns):
-        yield rows
-        after = rows[-1][0]
-        await asyncio.sleep(0)
+    while after < _BEYOND:
+        ends = Image.filter(id__gt=after).order_by("id").offset(_BATCH - 1).limit(1)
+        end = cast("list[int]", await ends.values_list("id", flat=True))
+        last = end[0] if end else _BEYOND
+        images = Image.filter(id__gt=after, id__lte=last)
+        for kind in _COLUMNS:
+            await _add(terms, kind, images, kind, "id")
+        tagged = ImageTag.filter(image_id__gt=after, image_id__lte=last)
+        await _add(terms, "tag", tagged, "tag_id", "image_id")
+        after = last
+    return _images(terms)
 
 
-async def _after(model: type[Model], after: int, columns: tuple[str, ...]) -> Any:
-    rows = model.filter(id__gt=after).order_by("id").limit(_BATCH)
-    return await rows.values_list(*columns)
+async def _add(
+    terms: defaultdict[Term, BitMap], kind: Kind, rows: QuerySet[Any], value: str, key: str
+) -> None:
+    """Add the rows' keys, gathered by their value."""
+    groups = rows.annotate(keys=Gathered(key)).group_by(value).values_list(value, "keys")
+    for found, keys in cast("list[tuple[Any, str]]", await groups):
+        terms[kind, found].update(json.loads(keys))
+
+
+async def _applied(images: Images, ids: list[int]) -> Images:
+    """The images after these were read again."""
+    rows = await Image.filter(id__in=Keys(ids)).values_list("id", *_COLUMNS)
+    tags = await ImageTag.filter(image_id__in=Keys(ids)).values_list("image_id", "tag_id")
+    found = defaultdict[Term, BitMap](BitMap)
+    for id_, *values in rows:
+        for kind, value in zip(_COLUMNS, values, strict=True):
+            found[kind, value].add(id_)
+    for id_, tag in tags:
+        found["tag", tag].add(id_)
+    changed, terms = BitMap(ids), dict(images.terms)
+    for term, bitmap in images.terms.items():
+        if bitmap.intersect(changed):
+            terms[term] = bitmap - changed
+    for term, bitmap in found.items():
+        terms[term] = terms.get(term, _NOTHING) | bitmap
+    return _images(terms)
+
+
+def _images(terms: Mapping[Term, BitMap]) -> Images:
+    visibilities = (bitmap for (kind, _), bitmap in terms.items() if kind == "visibility")
+    return Images(BitMap().union(*visibilities), dict(terms))  # each image has one of them

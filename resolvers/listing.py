@@ -8,16 +8,16 @@ from pyroaring import BitMap
 from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
-from engine.image_index import ImageIndex
 from models import Image
-from resolvers.selection import select
-from schema.context import Viewer
+from models.key_lists import Keys
+from resolvers.selection import Selection
 from schema.cursor import Cursor, InvalidCursor
 from schema.enums import Direction, ImageOrderField
-from schema.inputs import ImageFilter, ImageOrder
+from schema.inputs import ImageOrder
 from schema.page import Page
 
-FEW = 1_000  # images that are sorted rather than looked for along the index
+# To sort an image costs the database as much as to walk along so many keys of an index.
+SORTING = 3
 SHORTEST = 64  # keys of a walk
 
 NEWEST = ImageOrder(field=ImageOrderField.CREATED_AT, direction=Direction.DESC)
@@ -31,22 +31,17 @@ _COLUMN = {
 
 
 async def page(
-    index: ImageIndex,
-    viewer: Viewer,
-    first: int,
-    after: str | None,
-    filter_: ImageFilter | None,
-    order: ImageOrder,
+    selection: Selection, first: int, after: str | None, order: ImageOrder
 ) -> Page[Image]:
-    """A page of what the viewer may see. Raises InvalidCursor."""
+    """A page of the selection. Raises InvalidCursor."""
     name = f"{order.field.value}.{order.direction.value}"
     place = Cursor.decode(after, name) if after else None
     column = _COLUMN[order.field]
     parts = stretches(order, place)
-    images = (await select(index, viewer, filter_)).whole()
+    images, total = selection.whole(), len(selection.images.all)
     found: list[int] = []
     for stretch in parts:
-        found += await _walk(stretch, images, len(index.all), first + 1 - len(found))
+        found += await _walk(stretch, images, total, first + 1 - len(found))
         if len(found) > first:
             break
     rows = {row.id: row for row in await Image.filter(id__in=found[:first])}
@@ -61,22 +56,21 @@ async def page(
 async def _walk(stretch: "Stretch", images: BitMap, total: int, wanted: int) -> list[int]:
     """The first keys of a stretch that are among the images.
 
-    Few images are sorted by the database. Of many, every so-and-so-many-th key along the index is
-    one, so a short walk finds them; how short is told by their share. A walk that found too few
-    begins again and goes further, so that it sees the list of one moment.
+    Of many images, every so-and-so-many-th key along the index is one, so a short walk finds them;
+    how short is told by their share. A walk that found too few begins again and goes further, so
+    that it sees the list of one moment. Few images are sorted by the database sooner than found.
     """
     if not images or wanted <= 0:
         return []
     rows = Image.filter(stretch.condition).order_by(*stretch.order_by)
-    if len(images) <= FEW:
-        return await _keys(rows.filter(id__in=list(images)).limit(wanted))
     length = SHORTEST + 2 * wanted * total // len(images)
-    while True:
+    while len(images) * SORTING > length:
         keys = await _keys(rows.limit(length))
         found = [key for key in keys if key in images]
         if len(found) >= wanted or len(keys) < length:
             return found[:wanted]
         length *= 8
+    return await _keys(rows.filter(id__in=Keys(images)).limit(wanted))
 
 
 async def _keys(rows: QuerySet[Image]) -> list[int]:

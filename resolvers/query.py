@@ -6,7 +6,7 @@ import strawberry
 
 from engine.reference import check_repository
 from models import TagCategory
-from resolvers import find, listing, registry_names, saving
+from resolvers import find, listing, registry_names, saving, selection
 from resolvers.context import services_of, viewer_of
 from schema.build import Build
 from schema.cluster import TrainingTask
@@ -78,13 +78,11 @@ class Query:
         order_by: Order = strawberry.UNSET,
     ) -> ImageConnection:
         """A page of what the viewer may see."""
-        narrowed, order = filter or None, order_by or listing.NEWEST
         services = services_of(info)
         most = size_of(first, services.settings.page_size)
-        page = await listing.page(
-            services.index, viewer_of(info), most, after or None, narrowed, order
-        )
-        return ImageConnection.of(page, narrowed)
+        found = await selection.select(services.index, viewer_of(info), filter or None)
+        page = await listing.page(found, most, after or None, order_by or listing.NEWEST)
+        return ImageConnection.of(page, found)
 
     @field("Every category of tags, with its tags.")
     async def tag_categories(self) -> list[TagCategoryNoun]:

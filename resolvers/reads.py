@@ -16,18 +16,15 @@ from engine.record import record
 from engine.saving import changed_files
 from engine.services import Services
 from models.enums import BuildStatus
-from resolvers import selection
 from resolvers.access import may_change
 from schema.build_difference import BuildDifference
 from schema.context import Viewer
 from schema.cursor import Cursor
 from schema.image import Image
-from schema.inputs import ImageFilter
 from schema.log import BuildLogChunk, BuildLogPage
 from schema.page import Page, size_of
 from schema.saved_container import ChangedFile
 from schema.scalars import BigInt
-from schema.tag import TagFacet
 
 V = TypeVar("V")
 R = TypeVar("R", bound=Model)
@@ -49,7 +46,6 @@ class DatabaseReads:
         self._viewer = viewer
         self._settings = services.settings
         self._logs = services.logs
-        self._index = services.index
         self._blobs = services.blobs
         self._log_url = log_url
         self._image_tags = _loader(_load_image_tags)
@@ -76,14 +72,6 @@ class DatabaseReads:
     async def can_edit(self, image: models.Image) -> bool:
         """Whether the viewer may change it."""
         return may_change(self._viewer, image)
-
-    async def count_images(self, filter_: ImageFilter | None) -> int:
-        """How many images the viewer sees under the filter."""
-        return await selection.count(self._index, self._viewer, filter_)
-
-    async def image_facets(self, filter_: ImageFilter | None) -> list[TagFacet]:
-        """Every category with the count of each tag under the other categories' filters."""
-        return await selection.facets(self._index, self._viewer, filter_)
 
     async def image_builds(
         self, image: models.Image, first: int, after: str | None

@@ -10,7 +10,7 @@ from typing import Any
 from pyroaring import BitMap
 from tortoise.expressions import Q
 
-from engine.image_index import ImageIndex, Kind
+from engine.image_index import ImageIndex, Images, Kind
 from engine.tags import slug_of
 from models import Image, Tag, TagCategory
 from models.enums import Visibility
@@ -23,10 +23,15 @@ from schema.tag import TagFacet, TagFacetValue
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The images that fit everything but the tags, and those that each chosen category leaves."""
+    """The images that fit everything but the tags, and those that each chosen category leaves.
 
+    All of one moment, so a page, its count and its facets agree.
+    """
+
+    images: Images
     rest: BitMap
     categories: dict[int, BitMap]
+    slugs: frozenset[str]
 
     def whole(self) -> BitMap:
         """What the list holds."""
@@ -37,63 +42,52 @@ class Selection:
         others = (images for id_, images in self.categories.items() if id_ != category)
         return reduce(and_, others, self.rest)
 
+    def count(self) -> int:
+        """How many images the list holds."""
+        return len(self.whole())
+
+    async def facets(self) -> list[TagFacet]:
+        """Each tag's count under the other categories' filters."""
+        tags: defaultdict[int, list[Tag]] = defaultdict(list)
+        for tag in await Tag.all().order_by("name"):
+            tags[tag.category_id].append(tag)
+        categories = await TagCategory.all()
+        return [self._facet(category, tags[category.id]) for category in categories]
+
+    def _facet(self, category: TagCategory, tags: Iterable[Tag]) -> TagFacet:
+        held = self.but_for(category.id)
+        values = []
+        for tag in tags:
+            tag.category = category
+            values.append(
+                TagFacetValue(
+                    tag=TagNoun.of(tag),
+                    count=held.intersection_cardinality(self.images.having("tag", tag.id)),
+                    selected=slug_of(tag) in self.slugs,
+                )
+            )
+        return TagFacet(category=CategoryNoun.of(category), values=values)
+
 
 async def select(index: ImageIndex, viewer: Viewer, filter_: ImageFilter | None) -> Selection:
     """What the viewer may see under the filter, exact as of now."""
     chosen = await chosen_tags(filter_)
     texts = await _with_text(filter_.search) if filter_ and filter_.search else None
-    await index.refresh()
-    # From here on nothing waits, so the bitmaps are of one moment.
-    rest = visible(index, viewer)
-    for narrowing in _narrowings(index, viewer, filter_):
+    images = await index.now()
+    rest = visible(images, viewer)
+    for narrowing in _narrowings(images, viewer, filter_):
         rest &= narrowing
     if texts is not None:
         rest &= texts
-    return Selection(rest, {id_: _any(index, "tag", tags) for id_, tags in chosen.items()})
+    categories = {id_: _any(images, "tag", tags) for id_, tags in chosen.items()}
+    return Selection(images, rest, categories, frozenset((filter_ and filter_.tags) or ()))
 
 
-def visible(index: ImageIndex, viewer: Viewer) -> BitMap:
+def visible(images: Images, viewer: Viewer) -> BitMap:
     """The images that the viewer may see, as `resolvers.access` has it; the caller's own copy."""
     if viewer.admin:
-        return index.all.copy()
-    return index.having("visibility", Visibility.PUBLIC) | index.having("owner", viewer.name)
-
-
-async def count(index: ImageIndex, viewer: Viewer, filter_: ImageFilter | None) -> int:
-    """How many images the viewer may see under the filter."""
-    return len((await select(index, viewer, filter_)).whole())
-
-
-async def facets(index: ImageIndex, viewer: Viewer, filter_: ImageFilter | None) -> list[TagFacet]:
-    """Each tag's count under the other categories' filters."""
-    categories = await TagCategory.all()
-    tags: defaultdict[int, list[Tag]] = defaultdict(list)
-    for tag in await Tag.all().order_by("name"):
-        tags[tag.category_id].append(tag)
-    selection = await select(index, viewer, filter_)
-    slugs = set((filter_ and filter_.tags) or ())
-    return [_facet(index, selection, category, tags[category.id], slugs) for category in categories]
-
-
-def _facet(
-    index: ImageIndex,
-    selection: Selection,
-    category: TagCategory,
-    tags: Iterable[Tag],
-    slugs: set[str],
-) -> TagFacet:
-    held = selection.but_for(category.id)
-    values = []
-    for tag in tags:
-        tag.category = category
-        values.append(
-            TagFacetValue(
-                tag=TagNoun.of(tag),
-                count=held.intersection_cardinality(index.having("tag", tag.id)),
-                selected=slug_of(tag) in slugs,
-            )
-        )
-    return TagFacet(category=CategoryNoun.of(category), values=values)
+        return images.all.copy()
+    return images.having("visibility", Visibility.PUBLIC) | images.having("owner", viewer.name)
 
 
 async def chosen_tags(filter_: ImageFilter | None) -> dict[int, list[int]]:
@@ -102,29 +96,31 @@ async def chosen_tags(filter_: ImageFilter | None) -> dict[int, list[int]]:
     if not slugs:
         return {}
     chosen: defaultdict[int, list[int]] = defaultdict(list)
-    categories = {category.name: category.id for category in await TagCategory.all()}
     names = {slug.partition("/")[2] for slug in slugs}
     for tag in await Tag.filter(name__in=names).select_related("category"):
         if slug_of(tag) in slugs:
             slugs.discard(slug_of(tag))
             chosen[tag.category_id].append(tag.id)
+    if not slugs:
+        return dict(chosen)
+    categories = {category.name: category.id for category in await TagCategory.all()}
     for slug in slugs:
         # An alternative that nobody has; alone in its category, it leaves the list empty.
         chosen.setdefault(categories.get(slug.split("/")[0], 0), []).append(0)
     return dict(chosen)
 
 
-def _narrowings(index: ImageIndex, viewer: Viewer, filter_: ImageFilter | None) -> Iterable[BitMap]:
+def _narrowings(images: Images, viewer: Viewer, filter_: ImageFilter | None) -> Iterable[BitMap]:
     if filter_ is None:
         return
     if filter_.visibility:
-        yield index.having("visibility", filter_.visibility)
+        yield images.having("visibility", filter_.visibility)
     if filter_.status:
-        yield _any(index, "status", filter_.status)
+        yield _any(images, "status", filter_.status)
     if filter_.origin:
-        yield _any(index, "origin", filter_.origin)
+        yield _any(images, "origin", filter_.origin)
     if filter_.mine:
-        yield index.having("owner", viewer.name)
+        yield images.having("owner", viewer.name)
 
 
 async def _with_text(text: str) -> BitMap:
@@ -134,5 +130,5 @@ async def _with_text(text: str) -> BitMap:
     return BitMap(keys)
 
 
-def _any(index: ImageIndex, kind: Kind, values: Iterable[object]) -> BitMap:
-    return reduce(or_, (index.having(kind, value) for value in values), BitMap())
+def _any(images: Images, kind: Kind, values: Iterable[object]) -> BitMap:
+    return reduce(or_, (images.having(kind, value) for value in values), BitMap())

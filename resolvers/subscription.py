@@ -72,8 +72,7 @@ class Subscription:
 
 
 async def _visible_now(services: Services, viewer: Viewer) -> BitMap:
-    await services.index.refresh()
-    return visible(services.index, viewer)
+    return visible(await services.index.now(), viewer)
 
 
 def _told(event: Chunk | End) -> BuildLogEvent:

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     import models
     from schema.build_difference import BuildDifference
     from schema.image import Image
-    from schema.inputs import ImageFilter
     from schema.log import BuildLogPage
     from schema.page import Page
     from schema.saved_container import ChangedFile
-    from schema.tag import TagFacet
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +55,6 @@ class Reads(Protocol):
 
     async def can_edit(self, image: models.Image) -> bool:
         """Whether the viewer may change, rebuild and delete the image."""
-
-    async def count_images(self, filter_: ImageFilter | None) -> int:
-        """How many images the viewer sees under the filter."""
-
-    async def image_facets(self, filter_: ImageFilter | None) -> list[TagFacet]:
-        """Every category with the count of each tag under the other categories' filters."""
 
     async def image_builds(
         self, image: models.Image, first: int, after: str | None

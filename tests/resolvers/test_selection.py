@@ -152,12 +152,11 @@ async def test_a_tag_that_goes_is_gone_from_the_bitmaps(opened: None) -> None:
     assert list((await index.now()).having("tag", tag.id)) == []
 
 
-@pytest.mark.parametrize("most_sorted", [0, 10**6], ids=["walked", "sorted"])
+@pytest.mark.parametrize("sorting", [10**6, 0], ids=["walked", "sorted"])
 async def test_pages_hold_the_whole_list_in_order(
-    opened: None, monkeypatch: pytest.MonkeyPatch, most_sorted: int
+    opened: None, monkeypatch: pytest.MonkeyPatch, sorting: int
 ) -> None:
-    monkeypatch.setattr(listing, "MOST_SORTED", most_sorted)
-    monkeypatch.setattr(listing, "SORTING", 0)
+    monkeypatch.setattr(listing, "SORTING", sorting)
     monkeypatch.setattr(listing, "SHORTEST", 1)
     chance = random.Random(5)  # noqa: S311  # a test's data
     world, index = World(chance), ImageIndex()

@@ -1,6 +1,6 @@
 """A throw-away schema: roots that do nothing but reach every noun."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -39,6 +39,7 @@ from schema.results import (
     UpdateImageResult,
 )
 from schema.scalars import SCALARS
+from tests.schema.memory import Memory
 
 Input = strawberry.argument(name="input", description="Returned as text.")
 
@@ -60,16 +61,16 @@ class Query:
     @field("A list of that one.")
     def images(
         self,
+        info: Info,
         filter_: Annotated[
-            ImageFilter | None,
-            strawberry.argument(name="filter", description="Narrows the counts."),
+            ImageFilter | None, strawberry.argument(name="filter", description="Does nothing.")
         ] = strawberry.UNSET,
         order_by: Annotated[
             ImageOrder | None, strawberry.argument(description="Does nothing.")
         ] = strawberry.UNSET,
     ) -> ImageConnection:
         page = Page([self.given], lambda row: f"at {row.id}", has_next=True, has_previous=False)
-        return ImageConnection.of(page, filter_ or None)
+        return ImageConnection.of(page, cast("Memory", info.context.reads))
 
     @field("A conflict with that one.")
     def conflict(self) -> CreateImageResult:
