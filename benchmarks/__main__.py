@@ -19,6 +19,7 @@ from benchmarks import (
     log_latency,
     log_throughput,
     report,
+    requests_per_second,
     upload_memory,
 )
 from benchmarks.figures import Figure
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "upload_memory": upload_memory.run,
     "git_source": git_source.run,
     "context_freeze": context_freeze.run,
+    "requests_per_second": requests_per_second.run,
 }
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 

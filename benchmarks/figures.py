@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["s", "ms", "MiB"]
+Unit = Literal["s", "ms", "µs", "MiB", "builds/min", "statements", "messages"]
 Compared = Literal["ratio", "difference", "measured"]
 
 
@@ -15,6 +15,7 @@ class Figure:
 
     `compared` says what the target limits: the ratio, the difference, or what was measured. Each is
     the median over the rounds, so that what else the machine does weighs on both sides alike.
+    Without a target, the figure tells how something grows, and no more.
     """
 
     title: str
@@ -23,8 +24,8 @@ class Figure:
     baseline: Sequence[float]
     baseline_name: str
     unit: Unit
-    compared: Compared
-    target: float
+    compared: Compared = "ratio"
+    target: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -49,11 +50,13 @@ class Figure:
     @property
     def met(self) -> bool:
         """Whether the target was kept."""
-        return self.score <= self.target
+        return self.target is None or self.score <= self.target
 
     @property
     def goal(self) -> str:
         """The target in words."""
+        if self.target is None:
+            return "none"
         match self.compared:
             case "ratio":
                 return f"at most {self.target:.2f} times the baseline"
