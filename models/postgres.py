@@ -20,6 +20,8 @@ AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # A connection that has read why the database ends it, and not yet that it did.
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,  # it is being shut down, or is starting up
     asyncpg.TooManyConnectionsError,
 )

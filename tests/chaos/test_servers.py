@@ -18,9 +18,6 @@ from tests.fixtures.service import Client, client_of, serving
 from tests.servers.network import Network
 
 
-# A statement that the restart meets outside of `patiently` still costs a try now and then: the
-# build then succeeds at its second one.
-@pytest.mark.xfail(strict=False, reason="not every statement waits for a restart yet")
 @pytest.mark.parametrize("phase", ["fetching", "building", "pushing"])
 async def test_a_database_that_restarts_costs_no_try(
     ring: Arena, user: Client, postgres: Postgres, phase: str
