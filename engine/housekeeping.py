@@ -14,7 +14,7 @@ from tortoise.expressions import Q, Subquery
 from tortoise.functions import Count, Max, Sum
 from tortoise.queryset import QuerySet
 
-from engine import metrics
+from engine import image_index, metrics
 from engine.blobs import Blobs
 from engine.clock import now
 from engine.logs import archive
@@ -48,6 +48,7 @@ async def clean(services: Services, moment: datetime) -> Counter[str]:
     removed["builds"] = await _remove_builds(services, moment)
     removed["logs"] = await _remove_logs(services, moment)
     removed["contexts"] = await _remove_unreferenced(services.blobs, moment)
+    removed["changes"] = await image_index.forget_changes()
     for kind, count in removed.items():
         if count:
             log.info("housekeeping removed %s %s", count, kind)

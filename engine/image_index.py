@@ -21,8 +21,10 @@ from models.key_lists import Gathered, Keys
 Kind = Literal["owner", "visibility", "status", "origin", "tag"]
 Term = tuple[Kind, Any]
 
-# Changes after which reading everything again is quicker. Older ones may be forgotten.
+# Changes after which reading everything again is quicker.
 FAR_BEHIND = 50_000
+# Whoever is that far behind needs none of them, however long it takes to say so.
+KEPT_CHANGES = 2 * FAR_BEHIND
 _COLUMNS: tuple[Kind, ...] = ("owner", "visibility", "status", "origin")
 _BATCH = 100_000  # images that are read at once; others have their turn in between
 _BEYOND = 2**32  # no key is
@@ -64,6 +66,11 @@ class ImageIndex:
                 self._images = await _applied(self._images, [image for image, _ in rows])
                 self._seen = rows[-1][1]
             return self._images
+
+
+async def forget_changes() -> int:
+    """Remove the changes that nobody takes in one by one any more; how many there were."""
+    return await ImageChange.filter(number__lte=await _newest() - KEPT_CHANGES).delete()
 
 
 _NOTHING = BitMap()

@@ -36,7 +36,11 @@ def application(settings: Settings) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running(settings) as found, authentication.opened(settings) as authenticator:
+        async with (
+            running(settings) as found,
+            authentication.opened(settings) as authenticator,
+            _reading_ahead(found),
+        ):
             app.state.services = found
             app.state.authenticator = authenticator
             app.state.log_links = await asyncio.to_thread(LogLinks.from_settings, settings)
@@ -92,6 +96,24 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             return
         async with building(found):
             yield found
+
+
+@contextlib.asynccontextmanager
+async def _reading_ahead(services: Services) -> AsyncIterator[None]:
+    """Read what lists are found by while nobody waits for it; a list that comes earlier does."""
+
+    async def read() -> None:
+        try:
+            await services.index.now()
+        except Exception:
+            log.exception("the images could not be read ahead; the first list reads them")
+
+    task = asyncio.create_task(read())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _to_graphiql(request: Request) -> RedirectResponse:

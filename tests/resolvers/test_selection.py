@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
-from engine import tags
+from engine import image_index, tags
 from engine.image_index import ImageIndex
-from models import Image, ImageTag, Tag, database
+from models import Image, ImageChange, ImageTag, Tag, database
 from models.enums import ImageStatus, Origin, Visibility
 from resolvers import listing, selection
 from schema.context import Viewer
@@ -139,6 +139,22 @@ async def test_bitmaps_say_what_the_database_says(opened: None) -> None:
             await compare(old, viewer, filter_)
             if young:
                 await compare(young, viewer, filter_)
+
+
+async def test_who_is_behind_what_was_forgotten_reads_everything_again(
+    opened: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_index, "FAR_BEHIND", 30)
+    monkeypatch.setattr(image_index, "KEPT_CHANGES", 30)
+    chance = random.Random(3)  # noqa: S311  # a test's data
+    world, indexes = World(chance), [ImageIndex(), ImageIndex(), ImageIndex()]
+    for step in range(100):
+        await world.change()
+        await image_index.forget_changes()
+        for every, index in zip((2, 9, 31), indexes, strict=True):
+            if step % every == 0:
+                await compare(index, VIEWERS[0], None)
+    assert await ImageChange.all().count() <= 30
 
 
 async def test_a_tag_that_goes_is_gone_from_the_bitmaps(opened: None) -> None:
