@@ -82,6 +82,12 @@ class Queue:
         self._worker.queue_prefetch = at_once
         await asyncio.to_thread(self._worker.start)
 
+    def pause(self) -> None:
+        """Take no more messages, which others could have; those that run go on."""
+        if self._worker:
+            for consumer in self._worker.consumers.values():
+                consumer.pause()
+
     async def stop(self) -> None:
         """Take no more builds. Those that run must be ended first, or this waits for them."""
         if self._worker:

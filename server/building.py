@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from engine import builds, engine_cache, existing, housekeeping, leftovers, worker
 from engine.errors import EngineError
@@ -50,6 +52,21 @@ class Slots:
         """Take nothing new."""
         self._stopping = True
 
+    async def drain(self, seconds: float) -> None:
+        """Let what runs end within so many seconds, or until a second signal."""
+        if not self._running:
+            return
+        log.info("%d builds may end within %g seconds", len(self._running), seconds)
+        hurry = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Over the handler of the first one, which has done all that it does.
+            asyncio.get_running_loop().add_signal_handler(number, hurry.set)
+        hurried = asyncio.create_task(hurry.wait())
+        ended = asyncio.gather(*self._running, return_exceptions=True)
+        either: set[asyncio.Future[Any]] = {hurried, ended}
+        await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+
     async def stop(self) -> None:
         """Hand back what runs."""
         self.close()
@@ -76,7 +93,7 @@ class Slots:
 
 @contextlib.asynccontextmanager
 async def building(services: Services) -> AsyncIterator[None]:
-    """Take builds until the block ends; those that run then are handed back."""
+    """Take builds until the block ends; those that run then may end, or are handed back."""
     slots = Slots(services)
     async with tending(services, slots):
         await services.queue.work(slots.woken, services.settings.builds_at_once)
@@ -84,6 +101,8 @@ async def building(services: Services) -> AsyncIterator[None]:
             yield
         finally:
             slots.close()
+            services.queue.pause()
+    await slots.drain(services.settings.grace_seconds)
     await slots.stop()
     await services.queue.stop()
 

@@ -54,14 +54,32 @@ async def test_a_worker_that_wakes_up_late_changes_nothing(
         assert await user.log(build["id"]) == log
 
 
-async def test_a_worker_that_is_told_to_stop_hands_back(ring: Arena, user: Client) -> None:
-    with ring.worker() as first:
+async def test_a_worker_that_is_told_to_stop_ends_what_it_can(ring: Arena, user: Client) -> None:
+    with ring.worker(GRACE_SECONDS="30", BUILDS_AT_ONCE="1") as first:
         async with held_in("building", ring, user) as created:
-            began = time.monotonic()
+            waiting = await create(ring, user, seconds=0)
             await asyncio.to_thread(first.program.stop)
-            assert time.monotonic() - began < 10
+        build = await user.build(created["build"]["id"])
+        assert (build["status"], build["attempt"]) == ("SUCCEEDED", 1)
+        await ended_well(ring, user, created)
+        assert first.program.process
+        assert first.program.process.returncode == 0
+    with ring.worker():
+        assert (await ended_well(ring, user, waiting))["attempt"] == 1
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_a_worker_that_must_stop_hands_back(ring: Arena, user: Client, signals: int) -> None:
+    """When its grace is over, or at a second signal."""
+    with ring.worker(GRACE_SECONDS="0.5" if signals == 1 else "60") as first:
+        async with held_in("building", ring, user, seconds=4) as created:
             assert first.program.process
-            assert first.program.process.returncode == 0
+            first.program.process.send_signal(signal.SIGTERM)
+            if signals == 2:
+                while "may end within" not in first.log:  # noqa: ASYNC110  # it tells nobody
+                    await asyncio.sleep(0.05)
+                first.program.process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(first.program.process.wait, 20) == 0
         with ring.worker():
             build = await ended_well(ring, user, created)
             assert build["attempt"] == 1  # it was nobody's fault
