@@ -16,8 +16,13 @@ from engine.work_folders import abandoned, remove
 from models import RUNNING, Build, BuildStep, Duty, Image
 from models.database import transaction
 from models.enums import FINAL, BuildStatus, FailureCode, ImageStatus, StepStatus
+from models.postgres import patience
 
 log = logging.getLogger(__name__)
+
+# The share of a lease that is waited for a lost database; what went before is the rest. A worker
+# that could not renew its lease stops by itself, for another may have the build by now.
+PATIENCE = 2 / 3
 
 # Builds that one sweep looks at; the next sweep follows soon.
 SWEEP = 100
@@ -38,22 +43,35 @@ async def enqueue(services: Services, build: Build, seconds: float = 0) -> None:
 
 async def claim(services: Services) -> Build | None:
     """Take the queued build that is next for this worker; None when there is none to be had."""
+    with patience(services.settings.lease_seconds * PATIENCE):
+        if not await schedule.is_anything_due(now()):
+            return None
+        build = await _take_next(services)
+        if build:
+            metrics.entered(build.id, build.status)
+            await follow(services, build)
+        return build
+
+
+async def _take_next(services: Services) -> Build | None:
     settings, moment = services.settings, now()
     until = moment + timedelta(seconds=settings.lease_seconds)
-    if not await schedule.is_anything_due(moment):
-        return None
+    again = False
 
     async def take() -> Build | None:
+        nonlocal again
         # Claims take turns in the whole system, so that each counts what the one before took.
         await Duty.lock("claims")
+        if again:
+            # The answer to the commit may have been lost: nobody else would work on that build.
+            taken = Build.filter(worker=settings.worker_name, lease_until=until)
+            if build := await taken.first():
+                return build
+        again = True
         id_ = await schedule.next_build(settings, moment)
         return await Build.claim(id_, settings.worker_name, moment, until) if id_ else None
 
-    build = await transaction(take)
-    if build:
-        metrics.entered(build.id, build.status)
-        await follow(services, build)
-    return build
+    return await transaction(take)
 
 
 async def renew(services: Services, build: Build) -> bool:

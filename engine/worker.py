@@ -28,10 +28,6 @@ from models.postgres import AWAY, patience
 
 log = logging.getLogger(__name__)
 
-# The share of a lease that is waited for a lost database; what went before is the rest. A worker
-# that could not renew its lease stops by itself, for another may have the build by now.
-PATIENCE = 2 / 3
-
 
 class Interruption(Enum):
     """Why a pipeline was stopped from outside."""
@@ -59,7 +55,7 @@ async def _work(services: Services, build: Build) -> None:
     image = await Image.get(id=build.image_id)
     secrets = _secrets(services, image)
     folder = work_folder(services) / folder_name(build)
-    waiting = patience(services.settings.lease_seconds * PATIENCE)
+    waiting = patience(services.settings.lease_seconds * builds.PATIENCE)
     with waiting, contextlib.suppress(ClaimLost):
         async with builds.open_log(services, build, secrets) as writer:
             await _run(Job(services, build, image, writer, folder))
@@ -120,14 +116,14 @@ async def _watch(job: Job) -> Interruption:
     with services.notifier.subscribe("build", build.id) as news:
         while True:
             try:
-                async with asyncio.timeout(lease * PATIENCE):
+                async with asyncio.timeout(lease * builds.PATIENCE):
                     renewed = await builds.renew(services, build)
             except AWAY as error:
                 log.warning("build %s: the database is away: %s", build.id, type(error).__name__)
                 return Interruption.CLAIM_LOST
             if not renewed:
                 return await _why_not_renewed(build)
-            await news.wait(lease * (1 - PATIENCE))
+            await news.wait(lease * (1 - builds.PATIENCE))
 
 
 async def _why_not_renewed(build: Build) -> Interruption:
