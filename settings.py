@@ -164,6 +164,11 @@ class Settings(BaseSettings):
     keep_log_bytes: Annotated[int, Field(ge=0)] = Field(
         0, description="Beyond so many bytes of logs, the oldest are removed; 0 for any number."
     )
+    keep_context_bytes: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Beyond so many bytes of contexts and uploads, those of the oldest builds are "
+        "removed, their records are not; 0 for any number.",
+    )
     keep_cache_days: Annotated[float, Field(ge=0)] = Field(
         14,
         description="What the engine's build cache has not used for this long is removed, whoever "

@@ -90,6 +90,11 @@ class Blobs:
                 max_concurrency=_PARTS_AT_ONCE,
             )
 
+    async def keep_file(self, key: str, path: Path) -> None:
+        """Store a file's content under a key that names it, unless it is there already."""
+        if not await self.exists(key):
+            await self.put_file(key, path)
+
     async def stream(
         self, key: str, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:

@@ -12,7 +12,6 @@ from typing import Protocol
 
 import zstandard
 
-from engine.blobs import Blobs
 from engine.context_entries import Entry, list_entries
 from engine.errors import BuildFailed
 from engine.sizes import format_bytes
@@ -41,7 +40,12 @@ class FrozenContext:
     @property
     def key(self) -> str:
         """Where it is in the blob store."""
-        return f"contexts/sha256/{self.digest.removeprefix('sha256:')}.tar.zst"
+        return context_key(self.digest)
+
+
+def context_key(digest: str) -> str:
+    """Where the context with this digest is in the blob store."""
+    return f"contexts/sha256/{digest.removeprefix('sha256:')}.tar.zst"
 
 
 class _Sink(Protocol):
@@ -78,13 +82,6 @@ def _compressor() -> zstandard.ZstdCompressor:
     Level 3 would take two thirds longer for a tenth less.
     """
     return zstandard.ZstdCompressor(level=1, threads=2)
-
-
-async def keep(blobs: Blobs, frozen: FrozenContext, path: Path) -> str:
-    """Store the file that `freeze` wrote, unless its content is there already; gives its key."""
-    if not await blobs.exists(frozen.key):
-        await blobs.put_file(frozen.key, path)
-    return frozen.key
 
 
 async def stream_tar(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

@@ -7,21 +7,18 @@ exactly and those they repeat, and everything that is not over.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from tortoise.expressions import Q, Subquery
 from tortoise.functions import Count, Max, Sum
 from tortoise.queryset import QuerySet
 
-from engine import image_index, metrics
-from engine.blobs import Blobs
+from engine import image_index, metrics, stored_contexts
 from engine.clock import now
 from engine.logs import archive
 from engine.saving import changed_files
 from engine.services import Services
 from models import Build, Duty, Image
-from models.database import transaction
 from models.enums import FINAL
 from settings import Settings
 
@@ -29,9 +26,6 @@ log = logging.getLogger(__name__)
 
 # Rows of one round; the next hour goes on.
 BATCH = 500
-# What is younger may belong to a request that is not on record yet.
-YOUNGEST = timedelta(days=1)
-_ADDRESSED = ("contexts/sha256/", "uploads/sha256/")
 
 
 async def clean_if_due(services: Services) -> None:
@@ -47,7 +41,9 @@ async def clean(services: Services, moment: datetime) -> Counter[str]:
     removed: Counter[str] = Counter()
     removed["builds"] = await _remove_builds(services, moment)
     removed["logs"] = await _remove_logs(services, moment)
-    removed["contexts"] = await _remove_unreferenced(services.blobs, moment)
+    if most := services.settings.keep_context_bytes:
+        await stored_contexts.give_up_beyond(services.blobs, most, _removable())
+    removed["contexts"] = await stored_contexts.remove_unreferenced(services.blobs, moment)
     removed["changes"] = await image_index.forget_changes()
     for kind, count in removed.items():
         if count:
@@ -107,41 +103,3 @@ def _removable() -> QuerySet[Build]:
     repeated = Build.filter(pinned=True, rebuild_of_id__not_isnull=True).values("rebuild_of_id")
     kept = Q(id__in=Subquery(newest)) | Q(id__in=Subquery(current)) | Q(id__in=Subquery(repeated))
     return Build.filter(~kept, status__in=FINAL, pinned=False)
-
-
-async def _remove_unreferenced(blobs: Blobs, moment: datetime) -> int:
-    removed = 0
-    for prefix in _ADDRESSED:
-        async for stored in blobs.stored(prefix):
-            old = [blob.key for blob in stored if blob.modified < moment - YOUNGEST]
-            for key in sorted(set(old) - await _referenced(old)):
-                removed += await _remove_blob(blobs, key)
-    return removed
-
-
-async def _remove_blob(blobs: Blobs, key: str) -> bool:
-    """Remove a blob while no build can begin to refer to it (engine/pipeline.py locks the same)."""
-
-    async def remove() -> bool:
-        await Duty.lock("contexts")
-        if await _referenced([key]):
-            return False
-        await blobs.delete(key)
-        return True
-
-    return await transaction(remove)
-
-
-async def _referenced(keys: Iterable[str]) -> set[str]:
-    """Those of the keys that a build refers to."""
-    digests = {_digest(key): key for key in keys}
-    contexts = Build.filter(context_digest__in=list(digests)).distinct()
-    uploads = Build.filter(upload_key__in=list(digests.values())).distinct()
-    found = await contexts.values_list("context_digest", flat=True)
-    return {digests[str(digest)] for digest in found} | {
-        str(key) for key in await uploads.values_list("upload_key", flat=True)
-    }
-
-
-def _digest(key: str) -> str:
-    return "sha256:" + key.rpartition("/")[2].removesuffix(".tar.zst")

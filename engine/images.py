@@ -1,19 +1,22 @@
 """Making image records: checked, written in one transaction, then queued."""
 
+import contextlib
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
 
 from engine import pushing_rights, schedule, tags
+from engine.blobs import BlobsUnavailable
 from engine.builds import enqueue
 from engine.clock import now
 from engine.errors import FieldProblem, InvalidInput, NameTaken
 from engine.push_policy import Author
 from engine.reference import BadReference, ImageName, parse_image_name
 from engine.services import Services
-from models import Build, Image, ImageTag
+from models import Build, Duty, Image, ImageTag
 from models.database import transaction
 from models.enums import BuildStatus, ImageStatus, Origin, Visibility
 
@@ -42,6 +45,7 @@ class Making:
     origin: Origin
     source: dict[str, Any]
     upload_key: str | None = None
+    upload: Path | None = None  # what is stored under that key
     sealed_token: str | None = None
     problems: list[FieldProblem] = field(default_factory=list)
 
@@ -75,8 +79,16 @@ async def create(
         may_replace=draft.overwrite,
     )
     await put_on_record(services, image, tag_ids, build)
+    await _keep_upload(services, making)
     await enqueue(services, build)
     return image, build
+
+
+async def _keep_upload(services: Services, making: Making) -> None:
+    """Housekeeping may have removed an equal, older upload a moment before it was referred to."""
+    if making.upload and making.upload_key:
+        with contextlib.suppress(BlobsUnavailable):  # it was there just now; the build will see
+            await services.blobs.keep_file(making.upload_key, making.upload)
 
 
 def new_image(services: Services, draft: Draft, name: ImageName, owner: str, **more: Any) -> Image:
@@ -102,6 +114,8 @@ async def put_on_record(
     """Write an image with its tags, and its first build if it has one. Raises NameTaken."""
 
     async def write() -> None:
+        if build and build.upload_key:
+            await Duty.lock("contexts")
         await image.save()
         await ImageTag.bulk_create(ImageTag(image_id=image.id, tag_id=id_) for id_ in tag_ids)
         if build:

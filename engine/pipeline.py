@@ -12,7 +12,7 @@ from datetime import datetime
 
 from engine import bases, builds
 from engine.build_steps import StepRecorder
-from engine.context import FrozenContext, freeze, keep, stream_tar
+from engine.context import FrozenContext, freeze, stream_tar
 from engine.docker.build import build as build_on_engine
 from engine.docker.events import ImageBuilt, StepChanged, StepOutput
 from engine.dockerfile import find_dockerfile, read_dockerfile
@@ -87,10 +87,10 @@ async def _freeze(job: Job, fetched: Fetched) -> None:
     frozen = await asyncio.to_thread(
         freeze, fetched.directory, fetched.dockerfile_path, archive, max_bytes=limit
     )
-    await keep(job.services.blobs, frozen, archive)
+    await job.services.blobs.keep_file(frozen.key, archive)
     await transaction(lambda: _refer_to(job, frozen))
     # Housekeeping may have removed the same context a moment before it was referred to again.
-    await keep(job.services.blobs, frozen, archive)
+    await job.services.blobs.keep_file(frozen.key, archive)
     await job.say(
         f"The context has {frozen.files} files, {format_bytes(frozen.size)}: {frozen.digest}."
     )

@@ -5,7 +5,7 @@ from engine.builds import enqueue, follow
 from engine.clock import now
 from engine.errors import FieldProblem, InvalidInput
 from engine.services import Services
-from models import Build, Image
+from models import Build, Duty, Image
 from models.database import transaction
 from models.enums import BuildStatus, Origin
 
@@ -48,6 +48,13 @@ async def rebuild(
 async def _write(image: Image, original: Build, pinned: bool, by: str) -> Build:
     # Written first, so that two rebuilds at once count one after the other.
     await Image.filter(id=image.id).update(updated_at=now())
+    # Housekeeping removes no context meanwhile.
+    await Duty.lock("contexts")
+    await original.refresh_from_db(["context_kept"])
+    if not original.context_kept and (pinned or image.origin is Origin.UPLOAD):
+        raise _unusable(
+            f"What build {original.number} was made from is not kept any more. Name another build."
+        )
     newest = await Build.filter(image_id=image.id).order_by("-number").first()
     build = Build(
         image_id=image.id,

@@ -45,6 +45,8 @@ class Build(Model):
     upload_key = fields.CharField(max_length=255, null=True)  # blob of the file that was uploaded
     context_digest = fields.CharField(max_length=100, null=True)  # of the uncompressed tar
     context_size = fields.BigIntField(null=True)  # bytes, uncompressed
+    # False once its context and upload were given up, to save space.
+    context_kept = fields.BooleanField(default=True, db_default=True)
     dockerfile = fields.TextField(null=True)
     dockerfile_path = fields.CharField(max_length=1024, null=True)  # within the context
     commit = fields.JSONField[dict[str, Any] | None](null=True)

@@ -92,7 +92,11 @@ class Endpoint(GraphQL[RequestContext, None]):
             raise Refused(403, reason)
         scope[IDENTITY] = identity = await _identified(request)
         _within_rate(request, identity, 1)
-        return await self.run(Request(scope, limited(request, receive, self._settings)))
+        whole = Request(scope, limited(request, receive, self._settings))
+        try:
+            return await self.run(whole)
+        finally:
+            await whole.close()  # the files of a form
 
     async def get_context(
         self, request: Request | WebSocket, response: Response | WebSocket

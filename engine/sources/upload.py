@@ -30,15 +30,15 @@ async def make(services: Services, upload: Upload, dockerfile_path: str) -> Maki
     problems = await asyncio.to_thread(_problems, upload.path)
     size, sha256 = await asyncio.to_thread(_measure, upload.path)
     key = f"uploads/sha256/{sha256}"
-    if not problems and not await services.blobs.exists(key):
-        await services.blobs.put_file(key, upload.path)
+    if not problems:
+        await services.blobs.keep_file(key, upload.path)
     source = {
         "filename": upload.filename,
         "size": size,
         "sha256": sha256,
         "dockerfilePath": dockerfile_path,
     }
-    return Making(Origin.UPLOAD, source, upload_key=key, problems=problems)
+    return Making(Origin.UPLOAD, source, upload_key=key, upload=upload.path, problems=problems)
 
 
 def too_large(limit: int) -> Making:

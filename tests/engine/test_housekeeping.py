@@ -12,6 +12,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from engine import housekeeping
 from engine.blobs import Blobs
 from engine.clock import now
+from engine.context import context_key
 from engine.logs.archive import key_of
 from engine.services import Services
 from models import Build, Image, database
@@ -133,6 +134,29 @@ async def test_contexts_go_with_the_last_build_that_refers_to_them() -> None:
     assert (await housekeeping.clean(found, later))["contexts"] == 0
     await second.delete()
     assert (await housekeeping.clean(found, later))["contexts"] == 2
+
+
+async def test_beyond_a_size_the_oldest_contexts_go_and_their_records_stay() -> None:
+    image = await new_image()
+    shared, *others = ("sha256:" + letter * 64 for letter in "abcde")
+    await ended(image, 50, context_digest=shared)
+    _, pinned, _, young = [
+        await ended(image, age, context_digest=digest, pinned=age == 30)
+        for age, digest in zip((40, 30, 20, 10), others, strict=True)
+    ]
+    newest = await ended(image, 5, context_digest=shared)
+    found = services(keep_context_bytes=300)
+    for digest in (shared, *others):
+        await found.blobs.put(context_key(digest), bytes(100))
+
+    removed = await housekeeping.clean(found, now() + 2 * DAY)
+
+    assert removed["contexts"] == 2
+    assert len(await left()) == 6
+    kept = await Build.filter(context_kept=True).order_by("id")
+    assert [build.id for build in kept] == [pinned.id, young.id, newest.id]
+    for build in kept:
+        assert await found.blobs.exists(context_key(build.context_digest or ""))
 
 
 async def test_one_process_cleans_within_an_hour(caplog: pytest.LogCaptureFixture) -> None:
