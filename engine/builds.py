@@ -5,12 +5,13 @@ import contextlib
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from engine import metrics, schedule
 from engine.blobs import BlobsUnavailable
 from engine.clock import now
 from engine.logs.reader import archive
-from engine.logs.writer import LogWriter
+from engine.logs.writer import LogWriter, add_line
 from engine.services import Services
 from engine.work_folders import abandoned, remove
 from models import RUNNING, Build, BuildStep, Duty, Image
@@ -184,19 +185,32 @@ async def give_back(
 
 async def cancel(services: Services, build_id: int) -> Build:
     """Cancel a build, wherever it is. A build that is over stays as it is."""
-    moment = now()
-    row = Build.filter(id=build_id)
-    waiting = await row.filter(status=BuildStatus.QUEUED).update(
-        status=BuildStatus.CANCELED, finished_at=moment
-    )
-    if not waiting:
-        await row.filter(status__in=RUNNING).update(status=BuildStatus.CANCELING)
+    text = "Canceled while it waited."
+    waited = await _end_waiting(services, build_id, text, status=BuildStatus.CANCELED)
+    if not waited:
+        running = Build.filter(id=build_id, status__in=RUNNING)
+        await running.update(status=BuildStatus.CANCELING)
     build = await Build.get(id=build_id)
-    if waiting:
-        metrics.ended(build.id, BuildStatus.CANCELED)
-        await _over(services, build)
     publish(services, build)
     return build
+
+
+async def _end_waiting(services: Services, build_id: int, text: str, **changes: Any) -> bool:
+    """End a queued build, and say so in its log; False when it is not queued any more."""
+
+    async def write() -> bool:
+        waiting = Build.filter(id=build_id, status=BuildStatus.QUEUED)
+        ended = await waiting.update(finished_at=now(), **changes)
+        if ended:
+            await add_line(build_id, text)
+        return ended == 1
+
+    ended = await transaction(write)
+    if ended:
+        build = await Build.get(id=build_id)
+        metrics.ended(build.id, build.status, build.failure_code)
+        await _over(services, build)
+    return ended
 
 
 async def wait_until_over(services: Services, build_id: int) -> None:
@@ -240,15 +254,14 @@ async def _expire(services: Services, moment: datetime) -> None:
             f"No worker was free for this build within {most:g} seconds, which is the limit. Start "
             "it again later; if it stays so, ask an administrator for more workers."
         )
-        expired = await Build.filter(id=build.id, status=BuildStatus.QUEUED).update(
+        await _end_waiting(
+            services,
+            build.id,
+            f"{FailureCode.QUEUED_TOO_LONG}: {message}",
             status=BuildStatus.FAILED,
-            finished_at=moment,
             failure_code=FailureCode.QUEUED_TOO_LONG,
             failure_message=message,
         )
-        if expired:
-            metrics.ended(build.id, BuildStatus.FAILED, FailureCode.QUEUED_TOO_LONG)
-            await _over(services, await Build.get(id=build.id))
 
 
 async def _take_back(services: Services, build: Build, worker: str) -> None:

@@ -86,6 +86,8 @@ async def test_while_it_waits(user: Client, one_at_a_time: Server, base: str) ->
     assert (await user.build(waiting["build"]["id"]))["status"] == "QUEUED"
     build = await canceled(user, waiting["build"]["id"])
     assert build["startedAt"] is None
+    assert await user.log(build["id"]) == "Canceled while it waited."
+    assert build["lineCount"] == 1
     await canceled(user, running["build"]["id"])
     await nothing_is_left(one_at_a_time, waiting["image"], user)
 
