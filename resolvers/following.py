@@ -3,16 +3,25 @@
 import asyncio
 import time
 from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import Any, TypeVar
 
 from engine.errors import NotFound
 from engine.services import Services
+from engine.together import Together
 from models import Build, Image
 from resolvers.access import may_see
 from schema.context import Viewer
 
 T = TypeVar("T")
+
+
+def _find(id_: int) -> Awaitable[Image | None]:
+    return Image.get_or_none(id=id_)
+
+
+# A change of an image wakes all who follow any of its builds.
+_images = Together(_find)
 
 
 async def while_visible(
@@ -59,6 +68,6 @@ async def _end(tasks: list[asyncio.Future[Any]], events: AsyncIterator[T]) -> No
 
 
 async def _check(viewer: Viewer, build: Build) -> None:
-    image = await Image.get_or_none(id=build.image_id)
+    image = await _images.ask(build.image_id)
     if image is None or not may_see(viewer, image):
         raise NotFound("There is no such build.")

@@ -14,6 +14,7 @@ from engine.errors import NotFound
 from engine.logs.archive import Archive, ArchiveWriter, Chunk, key_of
 from engine.logs.joining import joined
 from engine.notify import Notifier
+from engine.together import Together
 from models import Build, LogChunk
 from models.database import transaction
 from models.enums import FINAL, BuildStatus
@@ -47,6 +48,7 @@ class LogReader:
         self._blobs = blobs
         self._notifier = notifier
         self._archives: dict[str, Archive] = {}
+        self._news = Together(_news)
 
     async def page(self, build_id: int, after: int, most: int) -> Page:
         """At most `most` lines after line `after`. Raises NotFound."""
@@ -69,16 +71,19 @@ class LogReader:
         cursor = after
         with self._notifier.subscribe("build", build_id) as news:
             while True:
-                # The state is read before the lines: what it calls the last line is kept already.
-                build = await _build(build_id)
-                before = cursor
-                async for chunk in self._after(build, cursor):
+                # Of a thousand readers, nearly all stand at the same line.
+                build, chunks = await self._news.ask((build_id, cursor))
+                for chunk in chunks:
                     cursor = chunk.last_line
                     yield chunk
-                if _is_over(build) and cursor >= build.log_lines:
-                    yield End(cursor, build.status)
-                    return
-                if cursor == before:
+                if not chunks and _is_over(build):
+                    async for chunk in self._rest(build, cursor):
+                        cursor = chunk.last_line
+                        yield chunk
+                    if cursor >= build.log_lines:
+                        yield End(cursor, build.status)
+                        return
+                if not chunks:
                     await news.wait()
 
     async def text(self, build: Build, start: int = 0) -> AsyncIterator[bytes]:
@@ -92,6 +97,12 @@ class LogReader:
             if len(data) > start:
                 yield data[start:]
             start = max(0, start - len(data))
+
+    async def _rest(self, build: Build, after: int) -> AsyncIterator[Chunk]:
+        """What is missing to the end of a build that is over; mostly nothing is."""
+        if after < build.log_lines:
+            async for chunk in self._after(build, after):
+                yield chunk
 
     async def _after(self, build: Build, after: int) -> AsyncIterator[Chunk]:
         """What is kept after line `after`, the first chunk cut to begin right behind it."""
@@ -121,6 +132,20 @@ class LogReader:
                 self._archives.pop(next(iter(self._archives)))
             self._archives[key] = await Archive.open(self._blobs, key)
         return self._archives[key]
+
+
+async def _news(place: tuple[int, int]) -> tuple[Build, list[Chunk]]:
+    """The build, and the next lines of those that are kept as rows. Raises NotFound.
+
+    The state is read before the lines: what it calls the last line is kept already.
+    """
+    build_id, after = place
+    build = await _build(build_id)
+    rows = [] if build.log_key else await _rows(build_id, after)
+    chunks = list(_chunks(rows))
+    if chunks:
+        chunks[0] = _behind(chunks[0], after)
+    return build, chunks
 
 
 async def archive(build: Build, blobs: Blobs) -> None:
