@@ -14,6 +14,7 @@ import click
 from benchmarks import (
     build_time,
     context_freeze,
+    finding,
     git_source,
     lab,
     log_latency,
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "upload_memory": upload_memory.run,
     "git_source": git_source.run,
     "context_freeze": context_freeze.run,
+    "finding": finding.run,
     "requests_per_second": requests_per_second.run,
 }
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"

@@ -26,8 +26,13 @@ def config(url: str) -> dict[str, Any]:
     connection = expand_db_url(url)
     if is_sqlite(url):
         # WAL lets readers go on beside the writer; NORMAL is durable against a crash of the
-        # process, and a lost last transaction at a power cut leaves a consistent database.
-        connection["credentials"] |= {"busy_timeout": 10_000, "synchronous": "NORMAL"}
+        # process, and a lost last transaction at a power cut leaves a consistent database. Of the
+        # pages, so many KiB are kept: the default of 2 MiB is less than a large list looks at.
+        connection["credentials"] |= {
+            "busy_timeout": 10_000,
+            "synchronous": "NORMAL",
+            "cache_size": -65_536,
+        }
     else:
         connection["engine"] = "models.postgres"
     return {

@@ -63,7 +63,7 @@ async def _walk(stretch: "Stretch", images: BitMap, total: int, wanted: int) -> 
     if not images or wanted <= 0:
         return []
     rows = Image.filter(stretch.condition).order_by(*stretch.order_by)
-    length = SHORTEST + 2 * wanted * total // len(images)
+    length = SHORTEST + 3 * wanted * total // (2 * len(images))
     while len(images) * SORTING > length:
         keys = await _keys(rows.limit(length))
         found = [key for key in keys if key in images]

@@ -17,6 +17,12 @@ async def keys(viewer: Viewer, filter_: ImageFilter | None) -> set[int]:
     return {row.id for row in await rows.only("id")}
 
 
+async def page(viewer: Viewer, filter_: ImageFilter | None, first: int) -> list[Image]:
+    """The newest images of the list."""
+    rows = await matching(viewer, filter_)
+    return await rows.order_by("-created_at", "-id").limit(first)
+
+
 async def count(viewer: Viewer, filter_: ImageFilter | None) -> int:
     """How many images the viewer may see under the filter."""
     return await (await matching(viewer, filter_)).count()
@@ -31,18 +37,19 @@ async def facets(viewer: Viewer, filter_: ImageFilter | None) -> dict[int, int]:
     return counts
 
 
-async def matching(
-    viewer: Viewer, filter_: ImageFilter | None, *, but_for: int | None = None
+async def matching(viewer: Viewer, filter_: ImageFilter | None) -> QuerySet[Image]:
+    """The images that the viewer may see under the filter."""
+    return _matching(viewer, filter_, await chosen_tags(filter_))
+
+
+def _matching(
+    viewer: Viewer, filter_: ImageFilter | None, chosen: dict[int, list[int]]
 ) -> QuerySet[Image]:
-    """The images that the viewer may see under the filter, one category's tags left out."""
     rows = Image.filter(visible(viewer))
-    if filter_ is None:
-        return rows
-    for category, ids in (await chosen_tags(filter_)).items():
-        if category != but_for:
-            tagged = ImageTag.filter(tag_id__in=ids).values("image_id")
-            rows = rows.filter(id__in=Subquery(tagged))
-    return rows.filter(_conditions(viewer, filter_))
+    for ids in chosen.values():
+        tagged = ImageTag.filter(tag_id__in=ids).values("image_id")
+        rows = rows.filter(id__in=Subquery(tagged))
+    return rows.filter(_conditions(viewer, filter_)) if filter_ else rows
 
 
 def _conditions(viewer: Viewer, filter_: ImageFilter) -> Q:
@@ -67,7 +74,8 @@ async def _counts(
     category: int | None,
 ) -> dict[int, int]:
     """Images of each tag: of one category that was chosen, or of all that were not."""
-    images = await matching(viewer, filter_, but_for=category)
+    others = {id_: tags for id_, tags in chosen.items() if id_ != category}
+    images = _matching(viewer, filter_, others)
     rows = ImageTag.filter(image_id__in=Subquery(images.values("id")))
     if category is None:
         rows = rows.exclude(tag__category_id__in=list(chosen)) if chosen else rows
