@@ -56,6 +56,11 @@ class Authenticator:
         """Who is logged in, if anybody."""
         return self._credentials.username if self._credentials else None
 
+    @property
+    def basic(self) -> dict[str, str]:
+        """The login as a header, for what does not ask for one; empty without a login."""
+        return {"Authorization": self._credentials.basic} if self._credentials else {}
+
     def header(self, access: Access) -> str | None:
         """The header for `access` as far as it is known by now."""
         if self._basic and self._credentials:
@@ -116,11 +121,10 @@ class Authenticator:
         service = challenge.parameters.get("service")
         query = [("service", service)] if service else []
         query += [("scope", part) for part in scope.split()]
-        headers = {"Authorization": self._credentials.basic} if self._credentials else {}
         try:
             async with session.get(
                 realm.extend_query(query),
-                headers=headers,
+                headers=self.basic,
                 timeout=_PATIENCE,
                 # The login is for this address alone, wherever it might point.
                 allow_redirects=False,

@@ -12,7 +12,7 @@ from engine.registry.errors import RegistryProtocolError
 from engine.registry.fields import Malformed, parse_object, texts
 from engine.registry.transport import Request, Transport
 
-_LIST_LIMIT = 16 * 1024 * 1024
+LIST_LIMIT = 16 * 1024 * 1024
 _SCAN = 1000
 """Repositories asked for at a time while searching; Distribution gives no more."""
 _SCANS = 10
@@ -58,23 +58,23 @@ class Catalogue(Transport):
     async def _page(self, url: URL, key: str, access: Access, last: str | None, n: int) -> Page:
         query = {"n": str(n)} | ({"last": last} if last else {})
         request = Request("GET", url.with_query(query), access)
-        response, body = await self._read(request, _LIST_LIMIT)
+        response, body = await self._read(request, LIST_LIMIT)
         try:
             names = texts(parse_object(body), key) or ()
         except Malformed as error:
             raise RegistryProtocolError(f"{self.host} lists {access.what}, but {error}.") from error
-        following = _following(response)
-        if following is not None:
-            return Page(names, following)
+        further = following(response, "last")
+        if further is not None:
+            return Page(names, further)
         return _paged_here(names, last, n)
 
 
-def _following(response: aiohttp.ClientResponse) -> str | None:
-    """The `last` of the next page's address, where the registry names one."""
+def following(response: aiohttp.ClientResponse, key: str) -> str | None:
+    """A part of the next page's address, where the registry names one."""
     for header in response.headers.getall("Link", []):
         with contextlib.suppress(ValueError):
             if found := _NEXT.search(header):
-                return URL(found[1]).query.get("last")
+                return URL(found[1]).query.get(key)
     return None
 
 

@@ -20,6 +20,11 @@ def parse_object(body: bytes) -> Object:
     return _object(value, "it")
 
 
+def parse_objects(body: bytes) -> tuple[Object, ...]:
+    """The JSON list of objects in `body`; raises Malformed."""
+    return objects(parse_object(b'{"list": %s}' % body), "list")
+
+
 def text(source: Object, key: str) -> str:
     """A string that must be there."""
     value = source.get(key)

@@ -51,15 +51,15 @@ class Inside:
 @contextlib.asynccontextmanager
 async def inside(folder: Path, **given: Any) -> AsyncIterator[Inside]:
     """Serve until the block ends; users are told by tokens, nothing is built."""
-    settings = Settings(
-        data_dir=folder,
-        engine_url="unix:///nonexistent/docker.sock",
-        registry="127.0.0.1:1",
-        build_attempts=1,
-        auth="jwt",
-        jwt_secret=SECRET,
-        **given,
-    )
+    usual: dict[str, Any] = {
+        "data_dir": folder,
+        "engine_url": "unix:///nonexistent/docker.sock",
+        "registry": "127.0.0.1:1",
+        "build_attempts": 1,
+        "auth": "jwt",
+        "jwt_secret": SECRET,
+    }
+    settings = Settings(**usual | given)
     await database.migrate(settings.database)
     app = application(settings)
     # Opened here for the test itself, whatever another test left in its context.
