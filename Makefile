@@ -50,8 +50,8 @@ docs: setup ## write the parts of docs/ that come from the code
 	$(BIN)/darkroom settings > docs/settings.md
 
 lock: setup ## pin the newest versions that pyproject.toml admits
-	$(BIN)/pip-compile $(LOCK) --allow-unsafe --extra dev --output-file requirements-dev.txt pyproject.toml
-	$(BIN)/pip-compile $(LOCK) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --allow-unsafe --extra dev --extra tracing --output-file requirements-dev.txt pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --constraint requirements-dev.txt --extra tracing --output-file requirements.txt pyproject.toml
 
 # Exact versions and nothing of the machine that found them.
 LOCK := --quiet --upgrade --strip-extras --no-annotate --no-header \

@@ -4,6 +4,7 @@
 """
 
 import importlib.metadata
+import importlib.util
 import os
 import socket
 from pathlib import Path
@@ -352,6 +353,11 @@ class Settings(BaseSettings):
     worker_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         0, description="Port where a worker shows its metrics to Prometheus; 0 for none."
     )
+    otlp_url: Annotated[str, _schemes("", "http", "https")] = Field(
+        "",
+        description="An OpenTelemetry collector that takes traces over HTTP, such as "
+        "`http://collector:4318`; none if empty. Needs the extra `tracing`.",
+    )
     log_format: Literal["text", "json"] = Field("text", description="`text` or `json`.")
 
     @property
@@ -385,6 +391,10 @@ def load() -> Settings:
         found = Settings()
     except ValidationError as error:
         raise WrongSetting(_one_line(error)) from None
+    if found.otlp_url and not importlib.util.find_spec("opentelemetry"):
+        raise WrongSetting(
+            "DARKROOM_OTLP_URL needs OpenTelemetry: install Darkroom with its extra `tracing`."
+        )
     if found.auth == "jwt":
         _check_tokens(found)
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from tortoise.exceptions import IntegrityError
 
-from engine import pushing_rights, schedule, tags
+from engine import pushing_rights, schedule, tags, tracing
 from engine.blobs import BlobsUnavailable
 from engine.builds import enqueue
 from engine.clock import now
@@ -77,6 +77,7 @@ async def create(
         created_at=image.created_at,
         upload_key=making.upload_key,
         may_replace=draft.overwrite,
+        traceparent=tracing.traceparent(),
     )
     await put_on_record(services, image, tag_ids, build)
     await _keep_upload(services, making)

@@ -26,6 +26,7 @@ from engine.saving.save import SAVED, save
 from engine.sizes import format_bytes
 from engine.sources import Fetched
 from engine.sources.by_origin import FETCH
+from engine.tracing import span
 from models import Duty
 from models.database import transaction
 from models.enums import BuildStatus, FailureCode, StepStatus
@@ -49,11 +50,16 @@ async def run(job: Job) -> Result:
     await _introduce(job)
     await say_what_is_repeated(job)
     if not job.build.context_digest:
-        await _freeze(job, await FETCH[job.image.origin](job))
-    resolved = await bases.resolve(job)
+        with span("fetch"):
+            fetched = await FETCH[job.image.origin](job)
+        with span("freeze"):
+            await _freeze(job, fetched)
+    with span("resolve"):
+        resolved = await bases.resolve(job)
     await say_what_differs(job)
     async with bases.on_engine(job, resolved), _built(job) as image_id:
-        return await push(job, image_id)
+        with span("push"):
+            return await push(job, image_id)
 
 
 async def _introduce(job: Job) -> None:
@@ -104,7 +110,9 @@ async def _built(job: Job) -> AsyncIterator[str]:
     # Equal builds make one image on the engine. A name for each keeps it until the last lets go.
     name = f"{built_names(job.services.settings)}{job.build.id}:{job.build.fence}"
     try:
-        yield await _build(job, name)
+        with span("build"):
+            image_id = await _build(job, name)
+        yield image_id
     finally:
         with contextlib.suppress(BuildFailed):  # an engine that is gone; whoever needed it says so
             # The builder's cache keeps the layers; the image itself is the registry's to keep.

@@ -1,6 +1,6 @@
 """Making an image again, from the record of one of its builds."""
 
-from engine import schedule
+from engine import schedule, tracing
 from engine.builds import enqueue, follow
 from engine.clock import now
 from engine.errors import FieldProblem, InvalidInput
@@ -66,6 +66,7 @@ async def _write(image: Image, original: Build, pinned: bool, by: str) -> Build:
         pinned=pinned,
         upload_key=original.upload_key,
         may_replace=original.may_replace,
+        traceparent=tracing.traceparent(),
     )
     if pinned:
         build.context_digest = original.context_digest

@@ -20,6 +20,7 @@ from engine.push import PushGivenUp, Result
 from engine.sealing import SealBroken
 from engine.services import Services
 from engine.sources.git import about
+from engine.tracing import span
 from engine.withdraw import withdraw
 from engine.work_folders import folder_name, remove, work_folder
 from models import Build, Image
@@ -47,7 +48,8 @@ class Interrupted(Exception):
 
 async def work(services: Services, build: Build) -> None:
     """Bring a build that this worker has claimed to its end."""
-    with for_build(build.id):
+    traced = span("run build", build.traceparent, build=build.id, attempt=build.attempt)
+    with for_build(build.id), traced:
         await _work(services, build)
 
 
@@ -82,9 +84,10 @@ async def _run(job: Job) -> None:
     else:
         await job.say(f"Done: {job.image.reference} is {result.digest}.")
         await job.log.flush()
-        succeeded = await builds.succeed(
-            job.services, job.build, result.digest, result.size, result.platform
-        )
+        with span("record"):
+            succeeded = await builds.succeed(
+                job.services, job.build, result.digest, result.size, result.platform
+            )
         if not succeeded:
             await _lost(job)
 

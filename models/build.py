@@ -41,6 +41,8 @@ class Build(Model):
     attempt = fields.IntField(default=0)  # tries, the first is 1
     not_before = fields.DatetimeField(null=True)  # back-off after a failure of the system
 
+    traceparent = fields.CharField(max_length=55, null=True)  # W3C: what asked for it
+
     # What was resolved: the inputs by content.
     upload_key = fields.CharField(max_length=255, null=True)  # blob of the file that was uploaded
     context_digest = fields.CharField(max_length=100, null=True)  # of the uncompressed tar

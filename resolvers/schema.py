@@ -22,6 +22,7 @@ from resolvers.nesting import DEEPEST, is_too_deep
 from resolvers.outcomes import HANDLERS
 from resolvers.query import Query
 from resolvers.subscription import Subscription
+from resolvers.traced import Traced
 from schema.scalars import SCALARS
 
 log = logging.getLogger(__name__)
@@ -86,5 +87,6 @@ schema = Schema(
         lambda: MaskErrors(should_mask_error=is_ours, error_message=_MASKED),
         Audit,
         Limits,
+        Traced,
     ],
 )
