@@ -6,6 +6,7 @@ nothing at all when the claim is another's by now.
 
 import asyncio
 import contextlib
+import errno
 import logging
 from enum import Enum
 
@@ -77,10 +78,9 @@ async def _run(job: Job) -> None:
         raise
     except ClaimLost:
         await _lost(job)
-    except Exception:
+    except Exception as error:
         log.exception("build %s: the pipeline itself failed", job.build.id)
-        message = "Darkroom itself failed. Ask an administrator to look at the worker's log."
-        await _failed(job, BuildFailed(FailureCode.INTERNAL, message))
+        await _failed(job, BuildFailed(FailureCode.INTERNAL, _unexpected(error)))
     else:
         await job.say(f"Done: {job.image.reference} is {result.digest}.")
         await job.log.flush()
@@ -90,6 +90,12 @@ async def _run(job: Job) -> None:
             )
         if not succeeded:
             await _lost(job)
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The worker's disk is full. Ask an administrator to make room on it."
+    return "Darkroom itself failed. Ask an administrator to look at the worker's log."
 
 
 async def _supervised(job: Job) -> Result:

@@ -4,13 +4,16 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.chaos.arena import Arena, ended_well
 from tests.chaos.builds import create, held_in, said
 from tests.chaos.conftest import LEASE
-from tests.fixtures.service import Client
+from tests.fixtures.columns import fleet
+from tests.fixtures.database import Postgres
+from tests.fixtures.service import Client, client_of
 
 # A lease that has just been renewed, the sweep after it, and a slow machine.
 TAKEN_OVER = LEASE + LEASE / 3 + 4
@@ -84,3 +87,22 @@ async def test_a_worker_that_must_stop_hands_back(ring: Arena, user: Client, sig
             build = await ended_well(ring, user, created)
             assert build["attempt"] == 1  # it was nobody's fault
             assert "This worker stops" in await user.log(build["id"])
+
+
+async def test_by_default_a_killed_worker_is_taken_over_within_half_a_minute(
+    ring: Arena, postgres: Postgres, tmp_path: Path
+) -> None:
+    settings = {**ring.fleet.settings, "DATABASE_URL": postgres.database()}
+    del settings["LEASE_SECONDS"]
+    with fleet(tmp_path / "darkroom", settings) as found:
+        calm = Arena(found, ring.registry, ring.registry_host, ring.base)
+        async with client_of(found.server.url) as user:
+            with calm.worker() as first:
+                async with held_in("building", calm, user) as created:
+                    first.program.kill()
+                    killed = time.monotonic()
+            with calm.worker():
+                await said(user, created["build"]["id"], "the build starts again.")
+                await user.reached(created["build"]["id"], "BUILDING")
+                assert time.monotonic() - killed < 30
+                assert (await ended_well(calm, user, created))["attempt"] == 2
