@@ -15,10 +15,13 @@ from benchmarks import (
     build_time,
     context_freeze,
     finding,
+    first_line,
     git_source,
     lab,
     log_latency,
+    log_replay,
     log_throughput,
+    many_subscribers,
     report,
     requests_per_second,
     upload_memory,
@@ -36,6 +39,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "context_freeze": context_freeze.run,
     "finding": finding.run,
     "requests_per_second": requests_per_second.run,
+    "many_subscribers": many_subscribers.run,
+    "log_replay": log_replay.run,
+    "first_line": first_line.run,
 }
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,9 @@ from engine.docker.client import DockerEngine
 from engine.docker.info import EngineInfo
 from server.local.engine import local_engine
 from server.local.registry import local_registry
+from tests.fixtures.brokers import redis_server
+from tests.fixtures.columns import Worker, fleet
+from tests.fixtures.database import postgres_server
 from tests.fixtures.docker import BASE, have_base
 from tests.fixtures.service import Client, Server, client_of, serving
 
@@ -22,6 +25,17 @@ class Darkroom:
 
     server: Server
     client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A server without a worker, its user, and what it shares with workers: their servers."""
+
+    darkroom: Darkroom
+    database: str
+    broker: str
+    worker: Callable[[str], Worker]
+    """Starts another worker, of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,23 @@ class Lab:
         with serving(data, settings) as server:
             async with client_of(server.url) as client:
                 yield Darkroom(server, client)
+
+    @contextlib.asynccontextmanager
+    async def fleet(self, **more: str) -> AsyncIterator[Fleet]:
+        """A server on an empty PostgreSQL and a Redis, and workers as they are started."""
+        data = Path(tempfile.mkdtemp(dir=self.folder, prefix="fleet-"))
+        with postgres_server() as postgres, redis_server(data) as redis:
+            settings = {
+                "ENGINE_URL": self.engine,
+                "REGISTRY": self.registry,
+                "DATABASE_URL": postgres.url(),
+                "BROKER_URL": redis.url,
+                **more,
+            }
+            with fleet(data / "darkroom", settings) as found:
+                async with client_of(found.server.url) as client:
+                    darkroom = Darkroom(found.server, client)
+                    yield Fleet(darkroom, postgres.url(), redis.url, found.worker)
 
 
 @contextlib.asynccontextmanager

@@ -20,12 +20,11 @@ LINES_PER_SECOND = 1_000
 SECONDS = 10
 # busybox's sh knows the time and can wait without starting a process: what was due while it
 # waited is printed at once, each line with the time of its printing.
-_DOCKERFILE = """\
-FROM {base}
+_PRINTING = """\
 RUN : {nonce}; mkfifo /never; exec 3<>/never; now() {{ t=$EPOCHREALTIME; t=${{t%.*}}${{t#*.}}; }}; \
     now; start=$t; n=0; while [ $n -lt {lines} ]; do now; \
     if [ $((t - start)) -ge $((n * 1000000 / {rate})) ]; then echo $t; n=$((n + 1)); \
-    else read -t 0.001 -u 3 line; fi; done; true
+    else read -t {pause} -u 3 line; fi; done; true
 """
 
 
@@ -51,9 +50,14 @@ async def run(lab: Lab, rounds: int) -> list[Figure]:
     ]
 
 
+def printing(nonce: str, rate: int, seconds: int) -> str:
+    """A step that prints so many lines a second, each the time of its printing."""
+    pause = f"{1 / rate:.3f}"
+    return _PRINTING.format(nonce=nonce, rate=rate, lines=rate * seconds, pause=pause)
+
+
 def _dockerfile(lab: Lab, nonce: str) -> str:
-    lines = LINES_PER_SECOND * SECONDS
-    return _DOCKERFILE.format(base=lab.base, nonce=nonce, lines=lines, rate=LINES_PER_SECOND)
+    return f"FROM {lab.base}\n{printing(nonce, LINES_PER_SECOND, SECONDS)}"
 
 
 async def _raw(engine: DockerEngine, dockerfile: str) -> list[float]:
@@ -77,7 +81,12 @@ async def _subscribed(darkroom: Darkroom, name: str, dockerfile: str) -> list[fl
 
 def _ages(lines: Iterable[str], now: float) -> Iterator[float]:
     """The ages in milliseconds of the lines that are a time and nothing else."""
-    return (now * 1000 - int(line) / 1000 for line in lines if len(line) == 16 and line.isdigit())
+    return (now * 1000 - printed for printed in times(lines))
+
+
+def times(lines: Iterable[str]) -> Iterator[float]:
+    """What the lines say that are a time and nothing else, in milliseconds since 1970."""
+    return (int(line) / 1000 for line in lines if len(line) == 16 and line.isdigit())
 
 
 def _percentile(ages: list[float]) -> float:

@@ -111,8 +111,14 @@ does weighs on both sides of a round alike. Memory is the most that was resident
   the same page, count and facets to the same database and decodes the rows: no HTTP, no GraphQL.
   Each round compares the answers. A deep page is reached by following the cursors, and asked for
   without the count and the facets, which would hide a difference.
-- **Requests**: `wrk` keeps 16 connections busy; a request's time is the inverse of the requests that
-  are answered in a second. Bare strawberry parses and validates the same document each time, as it
-  does unless told otherwise. Its caches spare it that, and leave an endpoint that neither
+- **Requests**: `wrk` keeps 16 connections busy; a request's time is the inverse of the requests
+  that are answered in a second. Bare strawberry parses and validates the same document each time,
+  as it does unless told otherwise. Its caches spare it that, and leave an endpoint that neither
   authenticates nor limits nor logs anything: it shows what these cost, and has no target.
+- **Subscribers**: a server, a worker, PostgreSQL and Redis, each a process of its own; one process
+  holds all subscribers, each with a WebSocket. The build waits for them and prints for ten seconds.
+- **Replay**: the build's writer put the lines into rows; the build still runs, so they are read
+  from there. The subscriber decodes JSON. The baseline fetches all rows by one statement.
+- **The first line**: nothing else is under way, the subscriber connects once it has the build's id.
+  The engine answers its first message when it has read the context; Darkroom's line is older.
 """
