@@ -13,13 +13,18 @@ JOINED_BYTES = 128 * 1024
 # A chunk has one time for all of its lines: what was written further apart keeps its own.
 JOINED_SPAN = timedelta(milliseconds=100)
 
+# Who follows a build and falls behind catches up, instead of receiving each moment by itself.
+FOLLOWED_SPAN = timedelta(milliseconds=500)
 
-def joined(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+
+def joined(chunks: Iterable[Chunk], span: timedelta = JOINED_SPAN) -> Iterator[Chunk]:
     """The same lines, in fewer chunks: of one step, of nearly one time, and not too large."""
     group: list[Chunk] = []
     size = 0
     for chunk in chunks:
-        if group and not (_belongs(chunk, group[0]) and size + len(chunk.text) <= JOINED_BYTES):
+        if group and not (
+            _belongs(chunk, group[0], span) and size + len(chunk.text) <= JOINED_BYTES
+        ):
             yield _one(group)
             group, size = [], 0
         group.append(chunk)
@@ -28,8 +33,8 @@ def joined(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         yield _one(group)
 
 
-def _belongs(chunk: Chunk, first: Chunk) -> bool:
-    return chunk.step == first.step and chunk.time - first.time <= JOINED_SPAN
+def _belongs(chunk: Chunk, first: Chunk, span: timedelta) -> bool:
+    return chunk.step == first.step and chunk.time - first.time <= span
 
 
 def _one(group: list[Chunk]) -> Chunk:

@@ -7,12 +7,13 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from engine.blobs import Blobs
 from engine.errors import NotFound
 from engine.logs.archive import Archive, ArchiveWriter, Chunk, key_of
-from engine.logs.joining import joined
+from engine.logs.joining import FOLLOWED_SPAN, JOINED_SPAN, joined
 from engine.notify import Notifier
 from engine.together import Together
 from models import Build, LogChunk
@@ -142,7 +143,7 @@ async def _news(place: tuple[int, int]) -> tuple[Build, list[Chunk]]:
     build_id, after = place
     build = await _build(build_id)
     rows = [] if build.log_key else await _rows(build_id, after)
-    chunks = list(_chunks(rows))
+    chunks = list(_chunks(rows, FOLLOWED_SPAN))
     if chunks:
         chunks[0] = _behind(chunks[0], after)
     return build, chunks
@@ -183,8 +184,8 @@ async def _rows(build_id: int, after: int) -> list[LogChunk]:
     return await rows.order_by("last_line").limit(BATCH)
 
 
-def _chunks(rows: Iterable[LogChunk]) -> Iterator[Chunk]:
-    return joined(Chunk(r.first_line, r.last_line, r.step, r.time, r.text) for r in rows)
+def _chunks(rows: Iterable[LogChunk], span: timedelta = JOINED_SPAN) -> Iterator[Chunk]:
+    return joined((Chunk(r.first_line, r.last_line, r.step, r.time, r.text) for r in rows), span)
 
 
 async def _build(build_id: int) -> Build:
