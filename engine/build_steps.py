@@ -44,13 +44,21 @@ class StepRecorder:
         # Steps change while those before are being written, too.
         while self._unwritten:
             await asyncio.sleep(GATHER_SECONDS)
-            await self._write()
+            try:
+                await self._write()
+            except Exception:  # noqa: BLE001  # the next write has the same steps, or says why not
+                return
 
     async def _write(self) -> None:
-        events, self._unwritten = list(self._unwritten.values()), {}
-        if events:
-            await transaction(lambda: self._save(events))
-            self._notifier.publish("build", self._build.id)
+        events, self._unwritten = self._unwritten, {}
+        if not events:
+            return
+        try:
+            await transaction(lambda: self._save(list(events.values())))
+        except BaseException:
+            self._unwritten = events | self._unwritten
+            raise
+        self._notifier.publish("build", self._build.id)
 
     async def _save(self, events: list[StepChanged]) -> None:
         if not await self._build.hold():

@@ -23,7 +23,7 @@ AWAY = (
     # A connection that has read why the database ends it, and not yet that it did.
     asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,  # it is being shut down, or is starting up
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # connections, memory, or room on its disk
 )
 # Reading twice does no harm, so every reader waits for a database that restarts; in seconds.
 _READ_PATIENCE = 5.0

@@ -73,8 +73,13 @@ async def logs_are_archived(world: World, asked: list[Asked]) -> None:
 
 
 async def steps_have_ended(world: World, asked: list[Asked]) -> None:
-    """no step goes on after its build, and images follow their newest build"""
+    """every step of a good build is done, and images follow their newest build"""
     running = "SELECT build_id, index FROM build_step WHERE status IN ('PENDING', 'RUNNING')"
+    undone = """
+        SELECT build_id, index, name, build_step.status FROM build_step
+        JOIN build ON build.id = build_id
+        WHERE build.status = 'SUCCEEDED' AND build_step.status NOT IN ('DONE', 'CACHED')
+    """
     behind = """
         SELECT image.id, image.status, build.status FROM image
         JOIN build ON build.image_id = image.id
@@ -83,6 +88,8 @@ async def steps_have_ended(world: World, asked: list[Asked]) -> None:
     """
     async with world.rows() as rows:
         await _until_nothing(lambda: rows.fetch(running), "steps go on after their build")
+        if found := await rows.fetch(undone):
+            raise Broken(f"steps of good builds are not done: {found}")
         await _until_nothing(lambda: rows.fetch(behind), "images do not follow their build")
 
 

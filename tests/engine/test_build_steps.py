@@ -25,6 +25,28 @@ async def new_build() -> Build:
     )
 
 
+async def test_a_change_that_could_not_be_written_is_written_with_the_next(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/steps.sqlite3"
+    await database.migrate(url)
+    async with database.opened(url, everywhere=True):
+        build = await new_build()
+        recorder = StepRecorder(build, InProcessNotifier())
+        hold, tried = build.hold, asyncio.Event()
+
+        async def fails() -> bool:
+            tried.set()
+            build.hold = hold  # type: ignore[method-assign]  # once is enough
+            raise OSError("no space left on the database's disk")
+
+        build.hold = fails  # type: ignore[method-assign]  # a database that fails once
+        recorder.change(StepChanged(1, "RUN one", StepStatus.DONE))
+        await asyncio.wait_for(tried.wait(), 5)
+        recorder.change(StepChanged(2, "RUN two", StepStatus.RUNNING))
+        await recorder.close()
+        steps = await BuildStep.filter(build_id=build.id).order_by("index")
+        assert [step.status for step in steps] == [StepStatus.DONE, StepStatus.RUNNING]
+
+
 async def test_a_change_during_a_write_waits_for_no_other(tmp_path: Path) -> None:
     url = f"sqlite://{tmp_path}/steps.sqlite3"
     await database.migrate(url)
