@@ -10,7 +10,7 @@ import dataclasses
 from tortoise.context import TortoiseContext
 from tortoise.transactions import in_transaction
 
-from models import Tag, TagCategory, database
+from models import Tag, TagCategory, database, text_index
 
 CATEGORIES, TAGS = 5, 8
 OWNERS = 1_000
@@ -56,8 +56,9 @@ class _Dialect:
 _POSTGRES = _Dialect(
     time="TIMESTAMPTZ '2026-01-01' + {seconds} * INTERVAL '1 second'",
     # No triggers: nobody has read anything yet, and what is written refers to what there is.
-    before=("SET LOCAL session_replication_role = replica",),
+    before=("SET LOCAL session_replication_role = replica", "DROP INDEX IF EXISTS image_text"),
     after=(
+        text_index.MAKE,
         "SELECT setval(pg_get_serial_sequence('image', 'id'), max(id)) FROM image",
         "VACUUM ANALYZE",  # as it does by itself a minute later
     ),

@@ -106,11 +106,11 @@ does weighs on both sides of a round alike. Memory is the most that was resident
   loopback, fetching takes less time than writing the files does.
 - **Freezing**: random bytes; what is frozen is also hashed and compressed.
 - **Memory**: a tar of random bytes through the multipart upload, until the build has succeeded.
-- **Finding images**: five categories of eight tags, four tags an image on average, a thousand owners;
-  a user who is no administrator asks by HTTP, with a token. The baseline sends the statements for
-  the same page, count and facets to the same database and decodes the rows: no HTTP, no GraphQL.
-  Each round compares the answers. A deep page is reached by following the cursors, and asked for
-  without the count and the facets, which would hide a difference.
+- **Finding images**: five categories of eight tags, four tags an image on average, a thousand
+  owners; a user who is no administrator asks by HTTP, with a token. The baseline sends the
+  statements for the same page, count and facets to the same database and decodes the rows: no HTTP,
+  no GraphQL. Each round compares the answers. A deep page is reached by following the cursors, and
+  asked for without the count and the facets, which would hide a difference.
 - **Requests**: `wrk` keeps 16 connections busy; a request's time is the inverse of the requests
   that are answered in a second. Bare strawberry parses and validates the same document each time,
   as it does unless told otherwise. Its caches spare it that, and leave an endpoint that neither

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from pyroaring import BitMap
 from tortoise.expressions import Q
+from tortoise.queryset import QuerySet
 
 from engine.image_index import ImageIndex, Images, Kind
 from models import Image, Tag, TagCategory
@@ -77,13 +78,15 @@ class Selection:
 async def select(index: ImageIndex, viewer: Viewer, filter_: ImageFilter | None) -> Selection:
     """What the viewer may see under the filter, exact as of now."""
     chosen = await chosen_tags(filter_)
-    texts = await _with_text(filter_.search) if filter_ and filter_.search else None
+    texts: Any = None
+    if filter_ and filter_.search:
+        texts = await with_text(filter_.search).values_list("id", flat=True)
     images = await index.now()
     rest = visible(images, viewer)
     for narrowing in _narrowings(images, viewer, filter_):
         rest &= narrowing
     if texts is not None:
-        rest &= texts
+        rest &= BitMap(texts)
     categories = {id_: _any(images, "tag", tags) for id_, tags in chosen.items()}
     return Selection(images, rest, categories, frozenset((filter_ and filter_.tags) or ()))
 
@@ -129,11 +132,9 @@ def _narrowings(images: Images, viewer: Viewer, filter_: ImageFilter | None) -> 
         yield images.having("owner", viewer.name)
 
 
-async def _with_text(text: str) -> BitMap:
-    """The database looks through names and descriptions; a bitmap cannot."""
-    rows = Image.filter(Q(name__icontains=text) | Q(description__icontains=text))
-    keys: Any = await rows.values_list("id", flat=True)
-    return BitMap(keys)
+def with_text(text: str) -> QuerySet[Image]:
+    """Images whose name or description holds a text; the database looks, a bitmap cannot."""
+    return Image.filter(Q(name__icontains=text) | Q(description__icontains=text))
 
 
 def _all(bitmaps: list[BitMap]) -> BitMap:

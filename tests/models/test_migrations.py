@@ -82,7 +82,8 @@ async def read_postgres(url: str) -> Schema:
             "WHERE table_schema = 'public' AND table_name <> $1"
         )
         indexes = await ask(
-            "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> $1"
+            "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> $1 "
+            "AND indexname <> 'image_text'"  # of expressions, which models cannot describe
         )
         constraints = await ask(
             "SELECT conrelid::regclass::text, contype::text, pg_get_constraintdef(oid) "
