@@ -63,7 +63,10 @@ class NodeJob:
 
     async def _remove(self) -> None:
         with contextlib.suppress(ClusterError):
-            await remove(self.api, self._namespace, self._name)
+            if self.clean:  # it ends by itself; a kubelet may take long to tell that it has
+                await _delete(self.api, self._namespace, self._name)
+            else:
+                await remove(self.api, self._namespace, self._name)
 
     async def _failure(self) -> str | None:
         with contextlib.suppress(ClusterError):

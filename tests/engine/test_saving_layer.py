@@ -129,7 +129,8 @@ def test_what_the_base_lacks_is_added_and_the_rest_changed() -> None:
     added = deleted_paths(archive("etc/", "etc/.wh.note", ".wh.opt"))
     assert added == {"etc/note", "opt"}
     layer = archive("etc/", "etc/note", "etc/passwd", "opt/", "opt/model/", "opt/model/weights")
-    found = survey(layer, partial(is_below, tops=added))
+    packed = io.BytesIO(gzip.compress(layer.getvalue()))
+    found = survey(packed, partial(is_below, tops=added))
     assert {change.path: change.kind for change in found.changes} == {
         "/etc/note": FileChange.ADDED,
         "/etc/passwd": FileChange.CHANGED,

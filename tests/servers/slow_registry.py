@@ -1,4 +1,4 @@
-"""A door in front of a registry that can be held shut, for one kind of request at a time."""
+"""A door in front of a registry that can be held shut, for some kinds of requests."""
 
 import contextlib
 import http.client
@@ -14,12 +14,15 @@ _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive"}
 
 @dataclass(frozen=True)
 class Hold:
-    """The first request of a method whose path has a part; held before the registry sees it, or
-    after. `over` is set once the registry has answered it, or its sender has hung up."""
+    """One request of a method whose path has a part, the first unless told; held before the
+    registry sees it, or after. `over` is set once the registry has answered it, or its sender has
+    hung up."""
 
     method: str
     part: str
     after: bool = False
+    number: int = 1
+    seen: list[str] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
@@ -28,7 +31,10 @@ class Hold:
     def takes(self, method: str, path: str) -> bool:
         """Whether this is the request."""
         with self.lock:
-            if method != self.method or self.part not in path or self.arrived.is_set():
+            if method != self.method or self.part not in path:
+                return False
+            self.seen.append(path)
+            if len(self.seen) != self.number:
                 return False
             self.arrived.set()
             return True
@@ -44,17 +50,20 @@ class SlowRegistry:
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.host = ""
-        self.hold = Hold("", "")
+        self.holds: list[Hold] = []
 
     @contextlib.contextmanager
-    def holding(self, method: str, part: str, *, after: bool = False) -> Iterator[Hold]:
+    def holding(
+        self, method: str, part: str, *, after: bool = False, number: int = 1
+    ) -> Iterator[Hold]:
         """Hold what matches until the block ends."""
-        self.hold = Hold(method, part, after)
+        hold = Hold(method, part, after, number)
+        self.holds.append(hold)
         try:
-            yield self.hold
+            yield hold
         finally:
-            self.hold.released.set()
-            self.hold = Hold("", "")
+            hold.released.set()
+            self.holds.remove(hold)
 
 
 @contextlib.contextmanager
@@ -91,8 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self._body()
-        hold = self.registry.hold
-        if not hold.takes(self.command, self.path):
+        takers = (hold for hold in self.registry.holds if hold.takes(self.command, self.path))
+        hold = next(takers, None)
+        if hold is None:
             self._answer(*self._ask(body))
             return
         try:

@@ -14,7 +14,7 @@ from engine.containerd.protos import containerd_pb2 as pb
 from tests.fixtures.cluster import NAMESPACE, Lab
 from tests.fixtures.service import Client, Server, serving
 from tests.service.pulled import files_of
-from tests.service.saving import instance, is_clean, saved, task_of, until, user
+from tests.service.saving import instance, is_clean, saved, until, user
 from tests.service.test_dockerfile import new_name
 
 WORKBENCH = {"namespace": "research", "pod": "workbench", "container": "shell"}
@@ -143,22 +143,3 @@ async def test_killing_the_worker_leaves_the_container_running(
             build = await saved(alice, created)
             assert build["attempt"] == 2
             await is_clean(lab, again, build)
-
-
-async def test_killing_a_docker_saving_leaves_nothing(saving_server: Server, lab: Lab) -> None:
-    async with user(saving_server, "alice") as alice:
-        task = await task_of(alice, "alice-resnet")
-        pod = task["pods"][0]["name"]
-        lab.execute("training", pod, "main", WRITE.replace("300", "100"))
-        try:
-            created = await alice.create("TrainingTask", name=new_name(), task=task["id"], pod=pod)
-            _, id_ = await job_of(lab, saving_server)
-            process = id_.partition("://")[2]
-            await alice.reached(created["build"]["id"], "BUILDING", "PUSHING")
-            await asyncio.to_thread(lab.engine, "kill", "--signal=KILL", process)
-            build = await saved(alice, created)
-        finally:
-            lab.execute("training", pod, "main", "rm -f /big")
-        assert (await files_of(created["image"]["reference"]))["opt/model/weights"]
-        assert not lab.engine("ps", "--quiet", "--filter=status=paused")
-        await is_clean(lab, saving_server, build)

@@ -21,6 +21,8 @@ _OPAQUE = ".wh..wh..opq"
 _ALIASES = {"var/run": "run", "var/lock": "run/lock"}
 # Speed counts more than the last percent: the container's user waits.
 _LEVEL = 4
+_BLOCK = 1024 * 1024
+"""Bytes that are read at once."""
 
 
 @dataclass(slots=True)
@@ -70,9 +72,11 @@ def rewrite(
 
 
 def survey(source: IO[bytes], is_new: Callable[[str], bool]) -> Layer:
-    """Read what a layer holds. Raises tarfile.TarError."""
+    """Read what a layer holds that was compressed by gzip. Raises tarfile.TarError and OSError."""
     layer = Layer()
-    for member, _ in _entries(source):
+    # Not left to tarfile: it takes quadratic time where much was compressed to little.
+    unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=source))
+    for member, _ in _entries(unpacked):
         _note(layer, member, is_new)
     return layer
 
@@ -94,7 +98,7 @@ def is_below(path: str, tops: Collection[str]) -> bool:
 
 
 def _entries(source: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-    with tarfile.open(fileobj=source, mode="r|*") as archive:
+    with tarfile.open(fileobj=source, mode="r|", bufsize=_BLOCK) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # it would remember them all
             yield member, archive.extractfile(member) if member.isreg() else None
