@@ -11,6 +11,7 @@ import logging
 from enum import Enum
 
 from engine import builds, metrics, pipeline
+from engine.blobs import BlobsUnavailable
 from engine.context_ids import for_build
 from engine.errors import BuildFailed
 from engine.fencing import give_way
@@ -93,6 +94,8 @@ async def _run(job: Job) -> None:
 
 
 def _unexpected(error: Exception) -> str:
+    if isinstance(error, BlobsUnavailable):
+        return error.message
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The worker's disk is full. Ask an administrator to make room on it."
     return "Darkroom itself failed. Ask an administrator to look at the worker's log."

@@ -110,7 +110,8 @@ async def test_a_blob_store_that_fails_is_asked_again(
             created = await create(ring, user, seconds=0)
             await said(user, created["build"]["id"], "seconds.")  # until the next try
             network.mode = "pass"
-            await ended_well(ring, user, created)
+            build = await ended_well(ring, user, created)
+            assert "INTERNAL: The blob store could not" in await user.log(build["id"])
 
 
 async def test_an_engine_that_restarts_costs_one_try(ring: Arena, user: Client) -> None:
