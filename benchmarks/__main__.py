@@ -13,6 +13,7 @@ import click
 
 from benchmarks import (
     build_time,
+    builds_per_minute,
     context_freeze,
     finding,
     first_line,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "requests_per_second": requests_per_second.run,
     "many_subscribers": many_subscribers.run,
     "log_replay": log_replay.run,
+    "builds_per_minute": builds_per_minute.run,
     "first_line": first_line.run,
 }
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"

@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+
 from engine.docker.client import DockerEngine
 from engine.docker.info import EngineInfo
 from server.local.engine import local_engine
 from server.local.registry import local_registry
-from tests.fixtures.brokers import redis_server
+from tests.fixtures.brokers import BrokerServer, redis_server
 from tests.fixtures.columns import Worker, fleet
-from tests.fixtures.database import postgres_server
+from tests.fixtures.database import Postgres, postgres_server
 from tests.fixtures.docker import BASE, have_base
 from tests.fixtures.service import Client, Server, client_of, serving
 
@@ -32,8 +34,8 @@ class Fleet:
     """A server without a worker, its user, and what it shares with workers: their servers."""
 
     darkroom: Darkroom
-    database: str
-    broker: str
+    postgres: Postgres
+    redis: BrokerServer
     worker: Callable[[str], Worker]
     """Starts another worker, of this name."""
 
@@ -58,8 +60,11 @@ class Lab:
                 yield Darkroom(server, client)
 
     @contextlib.asynccontextmanager
-    async def fleet(self, **more: str) -> AsyncIterator[Fleet]:
-        """A server on an empty PostgreSQL and a Redis, and workers as they are started."""
+    async def fleet(self, prepare: str = "SELECT 1", **more: str) -> AsyncIterator[Fleet]:
+        """A server on an empty PostgreSQL and a Redis, and workers as they are started.
+
+        `prepare` is a statement for PostgreSQL before anybody else connects.
+        """
         data = Path(tempfile.mkdtemp(dir=self.folder, prefix="fleet-"))
         with postgres_server() as postgres, redis_server(data) as redis:
             settings = {
@@ -69,10 +74,11 @@ class Lab:
                 "BROKER_URL": redis.url,
                 **more,
             }
+            await _execute(postgres, prepare)
             with fleet(data / "darkroom", settings) as found:
                 async with client_of(found.server.url) as client:
                     darkroom = Darkroom(found.server, client)
-                    yield Fleet(darkroom, postgres.url(), redis.url, found.worker)
+                    yield Fleet(darkroom, postgres, redis, found.worker)
 
 
 @contextlib.asynccontextmanager
@@ -88,3 +94,11 @@ async def opened() -> AsyncIterator[Lab]:
             await docker.push(f"{registry}/{REPOSITORY}", "1")
             info = await docker.info()
         yield Lab(engine, info, registry, f"{registry}/{REPOSITORY}:1", folder)
+
+
+async def _execute(postgres: Postgres, statement: str) -> None:
+    connection = await asyncpg.connect(postgres.url())
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

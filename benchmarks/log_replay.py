@@ -29,10 +29,10 @@ async def run(lab: Lab, rounds: int) -> list[Figure]:
     """Both in turn; the first round warms up and is not counted."""
     measured, baseline = [], []
     async with lab.fleet() as fleet:
-        build_id = await _write(fleet.database)
+        build_id = await _write(fleet.postgres.url())
         for number in range(rounds + 1):
             ours = await _replayed(fleet, build_id)
-            theirs = await _read(fleet.database, build_id)
+            theirs = await _read(fleet.postgres.url(), build_id)
             if number:
                 measured.append(ours)
                 baseline.append(theirs)

@@ -121,4 +121,8 @@ does weighs on both sides of a round alike. Memory is the most that was resident
   from there. The subscriber decodes JSON. The baseline fetches all rows by one statement.
 - **The first line**: nothing else is under way, the subscriber connects once it has the build's id.
   The engine answers its first message when it has read the context; Darkroom's line is older.
+- **Builds a minute**: a builder that does nothing, and a registry that has everything, so that what
+  is measured is Darkroom; workers of two builds at once each, on a queue that was filled before. On
+  a machine of few cores, servers and workers share them: more workers than cores gain nothing.
+  Statements are counted in PostgreSQL's log, in runs of their own; notifications are among them.
 """
