@@ -232,6 +232,12 @@ class Settings(BaseSettings):
         "overwritten. Administrators may push anywhere.",
     )
 
+    read_policy: CommaSeparated = Field(
+        ("**",),
+        description="Repositories that users may list and register existing images from, "
+        "comma-separated, in the form of the push policy. Administrators may read any.",
+    )
+
     introspection: bool = Field(True, description="Answer questions about the schema itself.")
     allowed_hosts: CommaSeparated = Field(
         (),
@@ -356,7 +362,7 @@ class Settings(BaseSettings):
     otlp_url: Annotated[str, _schemes("", "http", "https")] = Field(
         "",
         description="An OpenTelemetry collector that takes traces over HTTP, such as "
-        "`http://collector:4318`; none if empty. Needs the extra `tracing`.",
+        "`http://collector:4318`; none if empty. Needs the extra `tracing`, which Darkroom's image has.",
     )
     log_format: Literal["text", "json"] = Field("text", description="`text` or `json`.")
 

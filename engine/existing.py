@@ -10,6 +10,7 @@ from typing import Any
 
 from tortoise.expressions import Q
 
+from engine import reading_rights
 from engine.clock import now
 from engine.errors import Forbidden, NotFound, Unavailable
 from engine.images import Draft, check, new_image, put_on_record
@@ -29,6 +30,7 @@ async def register(services: Services, draft: Draft, owner: str) -> Image:
     Raises InvalidInput, NameTaken, NotFound, Forbidden and Unavailable.
     """
     name, tag_ids = await check(services, draft, [])
+    reading_rights.check(services.settings, name.repository, draft.author)
     found = await _look_up(services, name)
     image = new_image(
         services,

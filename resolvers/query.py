@@ -4,10 +4,11 @@ from typing import Annotated
 
 import strawberry
 
+from engine import reading_rights
 from engine.reference import check_repository
 from models import TagCategory
 from resolvers import find, listing, registry_names, saving, selection
-from resolvers.context import services_of, viewer_of
+from resolvers.context import author_of, services_of, viewer_of
 from schema.build import Build
 from schema.cluster import TrainingTask
 from schema.context import Info
@@ -107,7 +108,7 @@ class Query:
         registry, sealer = services_of(info).registry, services_of(info).sealer
         last = registry_names.place(after or None, sealer)
         page = await registry.repositories(search or "", last, _within(first))
-        return await registry_names.repositories(viewer_of(info), page, sealer)
+        return await registry_names.repositories(info, page, sealer)
 
     @field("Tags of one of the registry's repositories.")
     async def registry_tags(
@@ -120,6 +121,7 @@ class Query:
         """None when there is no such repository."""
         registry, sealer = services_of(info).registry, services_of(info).sealer
         name = check_repository(repository.strip("/"))
+        reading_rights.check(services_of(info).settings, name, author_of(info))
         last = registry_names.place(after or None, sealer)
         page = await registry.tags(name, last, _within(first))
         return await registry_names.tags(viewer_of(info), name, page, sealer)
