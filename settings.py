@@ -362,7 +362,8 @@ class Settings(BaseSettings):
     otlp_url: Annotated[str, _schemes("", "http", "https")] = Field(
         "",
         description="An OpenTelemetry collector that takes traces over HTTP, such as "
-        "`http://collector:4318`; none if empty. Needs the extra `tracing`, which Darkroom's image has.",
+        "`http://collector:4318`; none if empty. Needs the extra `tracing`, which Darkroom's own "
+        "image has.",
     )
     log_format: Literal["text", "json"] = Field("text", description="`text` or `json`.")
 
