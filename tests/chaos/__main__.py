@@ -12,6 +12,7 @@ import contextlib
 import random
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,31 +66,33 @@ class Run:
         self.builds: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
 
-    async def play(self, seconds: float, first: int, last: int | None) -> None:
+    async def play(self, seconds: float, first: int) -> None:
         """Round after round until the time is over. Raises Broken."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as self._world.session:
             await prepare(self._world)
             self._began = time.monotonic()
             for plan in rounds(self._seed):
-                if time.monotonic() - self._began > seconds or plan.number == last:
+                if time.monotonic() - self._began > seconds:
                     return
                 if plan.number >= first:
                     await self._round(plan)
 
     async def _round(self, plan: Round) -> None:
         stream = Stream(self._world, plan.dice)
+        number = plan.dice.randint(*BUILDS)
         try:
             async with asyncio.timeout(MOST_SECONDS):
                 with self._world.leaks.watching(self._world.redis.url):
-                    async with asyncio.TaskGroup() as tasks:
-                        number = plan.dice.randint(*BUILDS)
-                        tasks.create_task(stream.run(number, self._built))
-                        for pause, failure in plan.failures:
-                            tasks.create_task(self._fail(plan, pause, failure))
+                    await asyncio.gather(
+                        stream.run(number, self._built),
+                        *(self._fail(plan, pause, failure) for pause, failure in plan.failures),
+                    )
                 await self._check(plan, stream.asked)
-        except* Broken as broken:
-            raise Broken(f"in round {plan.number}: {broken.exceptions[0]}") from broken
+        except Exception as error:
+            again = f'make chaos ARGS="--seed {self._seed} --first {plan.number}"'
+            reason = error if isinstance(error, Broken) else repr(error)
+            raise Broken(f"round {plan.number}: {reason}\n\nTo do it again: {again}") from error
         finally:
             for one in stream.asked:
                 one.reader.cancel()
@@ -138,9 +141,10 @@ def main() -> int:
         folder = given.keep or Path(stack.enter_context(temporary))
         run = Run(stack.enter_context(world(folder)), given.seed)
         try:
-            asyncio.run(run.play(given.seconds, given.first, None))
+            asyncio.run(run.play(given.seconds, given.first))
         except Broken as broken:
-            print(f"\nBROKEN {broken}\n\nTo run it again: {_command(given.seed)}", flush=True)
+            traceback.print_exception(broken.__cause__)
+            print(f"\nBROKEN in {broken}", flush=True)
             return 1
         finally:
             _tell(run)
@@ -153,10 +157,6 @@ def _tell(run: Run) -> None:
         print(f"{count:5}  {name}")
     for status, count in run.builds.items():
         print(f"{count:5}  builds {status}")
-
-
-def _command(seed: int) -> str:
-    return f'make chaos ARGS="--seed {seed}"'
 
 
 if __name__ == "__main__":

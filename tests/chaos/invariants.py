@@ -59,8 +59,11 @@ async def logs_are_whole(world: World, asked: list[Asked]) -> None:
             lines = await log_is_whole(client, build)
         except AssertionError as error:
             raise Broken(f"the log of {one.id} has holes: {error}") from error
-        async with asyncio.timeout(TIDY_SECONDS):
-            seen = await one.reader
+        try:
+            async with asyncio.timeout(TIDY_SECONDS):
+                seen = await one.reader
+        except TimeoutError:
+            raise Broken(f"a reader of {one.id} never came to its end") from None
         if seen != lines:
             raise Broken(f"a reader of {one.id} saw {seen}, and there is {lines}")
 
