@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from engine import metrics, schedule
@@ -13,7 +13,6 @@ from engine.clock import now
 from engine.logs.reader import archive
 from engine.logs.writer import LogWriter, add_line
 from engine.services import Services
-from engine.work_folders import abandoned, remove
 from models import RUNNING, Build, BuildStep, Duty, Image
 from models.database import transaction
 from models.enums import FINAL, BuildStatus, FailureCode, ImageStatus, StepStatus
@@ -24,9 +23,6 @@ log = logging.getLogger(__name__)
 # The share of a lease that is waited for a lost database; what went before is the rest. A worker
 # that could not renew its lease stops by itself, for another may have the build by now.
 PATIENCE = 2 / 3
-
-# Builds that one sweep looks at; the next sweep follows soon.
-SWEEP = 100
 
 _IMAGE_STATUS = {
     BuildStatus.QUEUED: ImageStatus.QUEUED,
@@ -132,7 +128,7 @@ async def succeed(services: Services, build: Build, digest: str, size: int, plat
     succeeded = await transaction(write)
     if succeeded:
         metrics.ended(build.id, BuildStatus.SUCCEEDED)
-        await _over(services, build)
+        await over(services, build)
     return succeeded
 
 
@@ -151,7 +147,7 @@ async def fail(
     )
     if moved:
         metrics.ended(build.id, BuildStatus.FAILED, code)
-        await _over(services, build)
+        await over(services, build)
 
 
 async def canceled(services: Services, build: Build) -> None:
@@ -161,7 +157,7 @@ async def canceled(services: Services, build: Build) -> None:
     )
     if moved:
         metrics.ended(build.id, BuildStatus.CANCELED)
-        await _over(services, build)
+        await over(services, build)
 
 
 async def give_back(
@@ -186,7 +182,7 @@ async def give_back(
 async def cancel(services: Services, build_id: int) -> Build:
     """Cancel a build, wherever it is. A build that is over stays as it is."""
     text = "Canceled while it waited."
-    waited = await _end_waiting(services, build_id, text, status=BuildStatus.CANCELED)
+    waited = await end_waiting(services, build_id, text, status=BuildStatus.CANCELED)
     if not waited:
         running = Build.filter(id=build_id, status__in=RUNNING)
         await running.update(status=BuildStatus.CANCELING)
@@ -195,7 +191,7 @@ async def cancel(services: Services, build_id: int) -> Build:
     return build
 
 
-async def _end_waiting(services: Services, build_id: int, text: str, **changes: Any) -> bool:
+async def end_waiting(services: Services, build_id: int, text: str, **changes: Any) -> bool:
     """End a queued build, and say so in its log; False when it is not queued any more."""
 
     async def write() -> bool:
@@ -209,7 +205,7 @@ async def _end_waiting(services: Services, build_id: int, text: str, **changes: 
     if ended:
         build = await Build.get(id=build_id)
         metrics.ended(build.id, build.status, build.failure_code)
-        await _over(services, build)
+        await over(services, build)
     return ended
 
 
@@ -222,69 +218,6 @@ async def wait_until_over(services: Services, build_id: int) -> None:
                 await news.wait()
 
 
-async def sweep(services: Services) -> None:
-    """Find lost claims, and builds that waited too long."""
-    moment = now()
-    lost = await Build.filter(
-        status__in=(*RUNNING, BuildStatus.CANCELING), lease_until__lt=moment
-    ).limit(SWEEP)
-    for build in lost:
-        worker = str(build.worker)
-        until = moment + timedelta(seconds=services.settings.lease_seconds)
-        if await Build.seize(build, services.settings.worker_name, moment, until):
-            metrics.taken_over.inc()
-            await _take_back(services, build, worker)
-    await _expire(services, moment)
-
-
-async def finish(services: Services) -> None:
-    """Do what ended builds still need: archive their logs, remove their folders."""
-    for build in await Build.filter(status__in=FINAL, log_key=None).limit(SWEEP):
-        await _over(services, build)
-    for folder in await abandoned(services):
-        await asyncio.to_thread(remove, folder)
-
-
-async def _expire(services: Services, moment: datetime) -> None:
-    """End builds that have waited for longer than anybody wants their result."""
-    most = services.settings.queue_seconds
-    since = moment - timedelta(seconds=most)
-    for build in await Build.filter(status=BuildStatus.QUEUED, created_at__lt=since).limit(SWEEP):
-        message = (
-            f"No worker was free for this build within {most:g} seconds, which is the limit. Start "
-            "it again later; if it stays so, ask an administrator for more workers."
-        )
-        await _end_waiting(
-            services,
-            build.id,
-            f"{FailureCode.QUEUED_TOO_LONG}: {message}",
-            status=BuildStatus.FAILED,
-            failure_code=FailureCode.QUEUED_TOO_LONG,
-            failure_message=message,
-        )
-
-
-async def _take_back(services: Services, build: Build, worker: str) -> None:
-    """Go on with a build whose worker has been silent for too long."""
-    if build.status is BuildStatus.CANCELING:
-        await canceled(services, build)
-        return
-    most = services.settings.build_attempts
-    message = (
-        f"The worker {worker} was lost in the middle of the build. "
-        "Ask an administrator to look at its log."
-    )
-    last = build.attempt >= most
-    async with open_log(services, build) as log:
-        await log.say(f"{FailureCode.WORKER_LOST}: {message}")
-        if not last:
-            await log.say(f"This was try {build.attempt} of {most}; the build starts again.")
-    if last:
-        await fail(services, build, FailureCode.WORKER_LOST, message, None)
-    else:
-        await give_back(services, build)
-
-
 def open_log(
     services: Services, build: Build, secrets: Iterable[str] = ()
 ) -> contextlib.AbstractAsyncContextManager[LogWriter]:
@@ -293,7 +226,7 @@ def open_log(
     return LogWriter(build, services.notifier, limit=limit, secrets=secrets).opened()
 
 
-async def _over(services: Services, build: Build) -> None:
+async def over(services: Services, build: Build) -> None:
     """What remains to be done once a build is over; `sweep` does it when this process cannot."""
     unfinished = BuildStep.filter(
         build_id=build.id, status__in=(StepStatus.PENDING, StepStatus.RUNNING)

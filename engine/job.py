@@ -1,9 +1,9 @@
 """One build while a worker has it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.logs.writer import LogWriter
+from engine.logs.writer import ClaimLost, LogWriter
 from engine.services import Services
 from models import Build, Image
 
@@ -31,3 +31,10 @@ class Job:
     async def say(self, text: str) -> None:
         """Tell the reader of the log what happens."""
         await self.log.say(text)
+
+    async def begin_to_push(self, image_id: str, replaced: str | None) -> Pushing:
+        """Put on record what would have to be undone: another may have to. Raises ClaimLost."""
+        self.pushing = Pushing(image_id, replaced)
+        if not await self.build.note(pushing=asdict(self.pushing)):
+            raise ClaimLost
+        return self.pushing

@@ -36,8 +36,9 @@ async def push(job: Job, image_id: str) -> Result:
     """Push the image under its name and read back what the registry has. Raises BuildFailed."""
     if not await builds.advance(job.services, job.build, BuildStatus.PUSHING):
         raise ClaimLost
-    pushing = job.pushing = Pushing(image_id, await tag_before(job))
-    await refuse_anothers(job, pushing.replaced)
+    replaced = await tag_before(job)
+    await refuse_anothers(job, replaced)
+    pushing = await job.begin_to_push(image_id, replaced)
     async with _named(job, image_id):
         await job.say(f"Pushing {job.image.reference}.")
         result = await _push_again_and_again(job, pushing)

@@ -23,8 +23,11 @@ _LOOK_LATER_SECONDS = (1, 3, 10, 30)
 _looking: set[asyncio.Task[None]] = set()
 
 
-async def withdraw(job: Job) -> None:
-    """Let the tag point to what it did before the push, or to nothing."""
+async def withdraw(job: Job, *, later: bool = True) -> None:
+    """Let the tag point to what it did before the push, or to nothing.
+
+    `later` looks again for what the registry takes only after that; not where a next try pushes.
+    """
     pushing = job.pushing
     if pushing is None or pushing.digest == pushing.replaced is not None:
         return  # nothing was pushed, or the same image as before
@@ -32,11 +35,14 @@ async def withdraw(job: Job) -> None:
         async with asyncio.timeout(_MOST_SECONDS):
             withdrawn = await _look(job, pushing, _LOOK_SECONDS)
     except (RegistryError, TimeoutError):
-        await job.say("The registry does not answer. What was pushed is withdrawn when it does.")
+        if later:
+            await job.say(
+                "The registry does not answer. What was pushed is withdrawn when it does."
+            )
         withdrawn = False
     if withdrawn:
         await job.say(f"{job.image.reference} was withdrawn from the registry.")
-    else:
+    elif later:
         task = asyncio.create_task(_look_later(job, pushing))
         _looking.add(task)  # the event loop itself keeps no task alive
         task.add_done_callback(_looking.discard)

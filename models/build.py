@@ -64,6 +64,8 @@ class Build(Model):
     pinned = fields.BooleanField(default=False)  # repeats the record of `rebuild_of` exactly
     # It may replace what its tag points to: that was asked for, or the tag was free before.
     may_replace = fields.BooleanField(default=False, db_default=False)
+    # What a try has begun to push, and over what: to be withdrawn should its worker be lost.
+    pushing = fields.JSONField[dict[str, Any] | None](null=True)
 
     # What came of it.
     digest = fields.CharField(max_length=100, null=True)

@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from engine import builds, engine_cache, existing, housekeeping, leftovers, worker
+from engine import builds, engine_cache, existing, housekeeping, leftovers, sweeping, worker
 from engine.errors import EngineError
 from engine.saving import sweeping as sweeping_jobs
 from engine.services import Services
@@ -114,7 +114,9 @@ async def tending(services: Services, slots: Slots | None = None) -> AsyncIterat
         asyncio.create_task(_sweep_forever(services, slots)),
         # By themselves: a server that does not answer must not hold up the builds.
         asyncio.create_task(
-            _tidy_forever(services, builds.finish, existing.look_at_some, housekeeping.clean_if_due)
+            _tidy_forever(
+                services, sweeping.finish, existing.look_at_some, housekeeping.clean_if_due
+            )
         ),
     ]
     if slots:
@@ -134,7 +136,7 @@ async def _sweep_forever(services: Services, slots: Slots | None) -> None:
     """Look for what was left behind, at once and then as often as a lease may run out."""
     while True:
         try:
-            await builds.sweep(services)
+            await sweeping.sweep(services)
             if slots:
                 await slots.look()
         except Exception:

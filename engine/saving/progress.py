@@ -10,7 +10,7 @@ from engine import builds
 from engine.build_steps import StepRecorder
 from engine.clock import now
 from engine.docker.events import StepChanged
-from engine.job import Job, Pushing
+from engine.job import Job
 from engine.logs.writer import ClaimLost
 from engine.saving.events import (
     Change,
@@ -71,7 +71,7 @@ class Progress:
             case FilesChanged(changes):
                 self.changes += changes
             case Made(image_id):
-                self.job.pushing = Pushing(image_id, self.replaced)
+                await self.job.begin_to_push(image_id, self.replaced)
             case Saved(digest=digest):
                 self.saved, self.failed = event, None
                 if self.job.pushing:

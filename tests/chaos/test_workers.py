@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.arena import Arena, ended_well
+from tests.chaos.arena import Arena, ended_well, log_is_whole
 from tests.chaos.builds import create, held_in, said
 from tests.chaos.conftest import LEASE
 from tests.fixtures.columns import fleet
 from tests.fixtures.database import Postgres
 from tests.fixtures.service import Client, client_of
+from tests.servers.slow_registry import slow_registry
+from tests.service.test_queue import CANCEL
 
 # A lease that has just been renewed, the sweep after it, and a slow machine.
 TAKEN_OVER = LEASE + LEASE / 3 + 4
@@ -106,3 +108,33 @@ async def test_by_default_a_killed_worker_is_taken_over_within_half_a_minute(
                 await user.reached(created["build"]["id"], "BUILDING")
                 assert time.monotonic() - killed < 30
                 assert (await ended_well(calm, user, created))["attempt"] == 2
+
+
+@pytest.mark.parametrize("end", ["CANCELED", "FAILED"])
+async def test_what_a_killed_worker_pushed_is_withdrawn(
+    ring: Arena, postgres: Postgres, tmp_path: Path, end: str
+) -> None:
+    """Unless another try pushes over it, nothing on record would claim it."""
+    with slow_registry(ring.registry_host) as door:
+        settings = {
+            **ring.fleet.settings,
+            "DATABASE_URL": postgres.database(),
+            "REGISTRY": door.host,
+            "BUILD_ATTEMPTS": "1",
+        }
+        with fleet(tmp_path / "darkroom", settings) as found:
+            slow = Arena(found, ring.registry, ring.registry_host, ring.base)
+            async with client_of(found.server.url) as user:
+                with slow.worker() as worker, door.holding("PUT", "/manifests/", after=True):
+                    created = await create(slow, user, seconds=0)
+                    name = created["image"]["name"]
+                    while await slow.digest(name) is None:  # noqa: ASYNC110  # it tells nobody
+                        await asyncio.sleep(0.05)
+                    worker.program.kill()
+                if end == "CANCELED":
+                    await user.ask(CANCEL, id=created["build"]["id"])
+                build = await user.finished(created)
+                assert build["status"] == end
+                assert await slow.digest(name) is None
+                assert "was withdrawn from the registry." in await user.log(build["id"])
+                await log_is_whole(user, build)
