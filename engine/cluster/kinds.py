@@ -15,7 +15,8 @@ class Kind:
     """One kind of task. `resource` is `plural.group`, as kubectl has it."""
 
     resource: str
-    version: str
+    versions: tuple[str, ...]
+    """Of the API; a cluster may serve one of them alone."""
     name: str
     runs: Callable[[Object], bool]
     """Whether a task is running, by its `status` and `spec`."""
@@ -35,9 +36,9 @@ class Kind:
         return self.resource.partition(".")[2]
 
     @property
-    def api_version(self) -> str:
-        """As objects write it."""
-        return f"{self.group}/{self.version}"
+    def api_versions(self) -> tuple[str, ...]:
+        """As objects write them."""
+        return tuple(f"{self.group}/{version}" for version in self.versions)
 
 
 def batch_job_runs(job: Object) -> bool:
@@ -69,10 +70,10 @@ _KUBEFLOW_LABEL = "training.kubeflow.org/job-name"
 KINDS = {
     kind.resource: kind
     for kind in (
-        Kind("jobs.batch", "v1", "Job", batch_job_runs, "job-name"),
+        Kind("jobs.batch", ("v1",), "Job", batch_job_runs, "job-name"),
         Kind(
             "pytorchjobs.kubeflow.org",
-            "v1",
+            ("v1",),
             "PyTorchJob",
             kubeflow_job_runs,
             _KUBEFLOW_LABEL,
@@ -80,14 +81,23 @@ KINDS = {
         ),
         Kind(
             "tfjobs.kubeflow.org",
-            "v1",
+            ("v1",),
             "TFJob",
             kubeflow_job_runs,
             _KUBEFLOW_LABEL,
             ("tensorflow",),
         ),
-        Kind("mpijobs.kubeflow.org", "v1", "MPIJob", kubeflow_job_runs, _KUBEFLOW_LABEL, ("mpi",)),
-        Kind("jobs.batch.volcano.sh", "v1alpha1", "Job", volcano_job_runs, "volcano.sh/job-name"),
+        Kind(
+            "mpijobs.kubeflow.org",
+            ("v1", "v2beta1"),  # the training operator's, and that of the MPI operator alone
+            "MPIJob",
+            kubeflow_job_runs,
+            _KUBEFLOW_LABEL,
+            ("mpi",),
+        ),
+        Kind(
+            "jobs.batch.volcano.sh", ("v1alpha1",), "Job", volcano_job_runs, "volcano.sh/job-name"
+        ),
     )
 }
 """Every kind that can be listed, by its resource."""

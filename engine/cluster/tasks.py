@@ -1,6 +1,7 @@
 """Training tasks of one owner: found by the owner's label, with their pods."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,16 +68,16 @@ class TaskLister:
 
     async def _tasks(self, kind: Kind, namespace: str | None, owner: str) -> list[Task]:
         within = f"/namespaces/{namespace}" if namespace else ""
-        path = f"/apis/{kind.api_version}{within}/{kind.plural}"
-        try:
-            items = await self.api.items(path, labelSelector=f"{self.owner_label}={owner}")
-        except ClusterNotFound:  # the cluster has no such kind
-            return []
-        return [_task(kind, item) for item in items if not self._is_part_of_another(item)]
+        for version in kind.api_versions:
+            path = f"/apis/{version}{within}/{kind.plural}"
+            with contextlib.suppress(ClusterNotFound):  # the cluster has no such kind
+                items = await self.api.items(path, labelSelector=f"{self.owner_label}={owner}")
+                return [_task(kind, item) for item in items if not self._is_part_of_another(item)]
+        return []
 
     def _is_part_of_another(self, item: Object) -> bool:
         """Whether a task of a kind we list made this one, as an MPIJob makes its launcher."""
-        made_by = {(kind.api_version, kind.name) for kind in self.kinds}
+        made_by = {(version, kind.name) for kind in self.kinds for version in kind.api_versions}
         controller = _controller(item)
         return (controller.get("apiVersion"), controller.get("kind")) in made_by
 

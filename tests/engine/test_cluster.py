@@ -23,7 +23,8 @@ TASK = {
 }
 
 
-def definition(kind: str) -> dict[str, Any]:
+def definition(kind: str, version: str = "v1") -> dict[str, Any]:
+    """Its group, version, scope and names are the operator's; its schema is open."""
     plural = f"{kind.lower()}s"
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     return {
@@ -36,7 +37,7 @@ def definition(kind: str) -> dict[str, Any]:
             "names": {"kind": kind, "plural": plural},
             "versions": [
                 {
-                    "name": "v1",
+                    "name": version,
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
@@ -78,6 +79,56 @@ async def test_kinds_that_the_cluster_lacks_are_no_error(account: Path) -> None:
         names = {task.name for task in await cluster.training_tasks("alice")}
         assert {"alice-resnet", "alice-bert", "alice-llama"} <= names
         assert "alice-done" not in names
+
+
+@pytest.mark.parametrize(
+    ("kind", "version"), [("TFJob", "v1"), ("MPIJob", "v1"), ("MPIJob", "v2beta1")]
+)
+async def test_kubeflows_kinds_are_listed_while_they_run(
+    kind: str, version: str, account: Path, lab: Lab
+) -> None:
+    """With the pods that the operator makes: it names their task, and their task controls them."""
+    where = (f"{kind.lower()}s.kubeflow.org", "alice-gpt")
+    here = "--namespace=training"
+
+    def report(*conditions: str) -> None:
+        status = {"conditions": [{"type": type_, "status": "True"} for type_ in conditions]}
+        patch = f"--patch={json.dumps({'status': status})}"
+        lab.kubectl("patch", *where, here, "--subresource=status", "--type=merge", patch)
+
+    async def listed() -> list[tuple[str, list[str]]]:
+        async with cluster_of(account) as cluster:
+            tasks = await cluster.training_tasks("alice", "alice-gpt")
+        return [(task.key, [pod.name for pod in task.pods]) for task in tasks]
+
+    try:
+        lab.kubectl("apply", "--filename=-", given=json.dumps(definition(kind, version)))
+        lab.kubectl("wait", "--for=condition=Established", f"crd/{where[0]}")
+        metadata = {"name": "alice-gpt", "namespace": "training", "labels": {"owner": "alice"}}
+        api = f"kubeflow.org/{version}"
+        task = {"apiVersion": api, "kind": kind, "metadata": metadata}
+        lab.kubectl("apply", "--filename=-", given=json.dumps(task))
+        uid = lab.read(*where, here)["metadata"]["uid"]
+        owner = {"apiVersion": api, "kind": kind, "name": "alice-gpt", "uid": uid}
+        labels = {"training.kubeflow.org/job-name": "alice-gpt"}
+        metadata = {"name": "alice-gpt-worker-0", "namespace": "training", "labels": labels}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {**metadata, "ownerReferences": [{**owner, "controller": True}]},
+            # Nobody places it: it is to be found, not to run.
+            "spec": {"schedulerName": "nobody", "containers": [{"name": "x", "image": "x"}]},
+        }
+        lab.kubectl("apply", "--filename=-", given=json.dumps(pod))
+        report("Created")
+        assert await listed() == []
+        report("Created", "Running")
+        assert await listed() == [(f"{where[0]}/training/alice-gpt", ["alice-gpt-worker-0"])]
+        report("Created", "Running", "Succeeded")
+        assert await listed() == []
+    finally:
+        lab.kubectl("delete", "crd", where[0], "--ignore-not-found")
+        lab.kubectl("delete", "pod", "alice-gpt-worker-0", here, "--ignore-not-found")
 
 
 async def test_a_name_gives_no_claim_to_the_pods_of_another(account: Path, tf_job: None) -> None:
