@@ -51,6 +51,8 @@ class SlowRegistry:
         self.upstream = upstream
         self.host = ""
         self.holds: list[Hold] = []
+        self.received = 0
+        """Bytes of all requests' bodies."""
 
     @contextlib.contextmanager
     def holding(
@@ -100,6 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self._body()
+        self.registry.received += len(body)
         takers = (hold for hold in self.registry.holds if hold.takes(self.command, self.path))
         hold = next(takers, None)
         if hold is None:
