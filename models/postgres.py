@@ -62,8 +62,20 @@ def _least(query: str) -> float:
     return _READ_PATIENCE if query.startswith("SELECT") else 0
 
 
+async def _nothing(_connection: asyncpg.Connection) -> None:
+    """All that there is to reset."""
+
+
 class PatientClient(AsyncpgDBClient):
     """Statements outside of transactions; `models.database.transaction` repeats whole ones."""
+
+    async def create_pool(self, **options: Any) -> asyncpg.Pool:
+        """Connections that nothing is left behind on: no statement here changes a session.
+
+        By default, each use of a connection ends with a statement that resets the session, which
+        doubles the way to the database and back. What was not committed is rolled back still.
+        """
+        return await super().create_pool(reset=_nothing, **options)
 
     async def execute_query(
         self, query: str, values: list[Any] | None = None
