@@ -53,6 +53,9 @@ class Notifier(Protocol):
     ) -> contextlib.AbstractContextManager[Subscription]:
         """Hear of one row, or of every row of the channel, until the block ends."""
 
+    async def ping(self) -> None:
+        """Return when other processes are heard. Raises Unavailable."""
+
 
 class InProcessNotifier:
     """For a server that builds by itself: readers and builders share one event loop."""
@@ -67,6 +70,9 @@ class InProcessNotifier:
         for key in ((channel, id_), (channel, None)):
             for subscription in self._subscriptions.get(key, ()):
                 subscription.add(id_)
+
+    async def ping(self) -> None:
+        """There is nobody else to be heard."""
 
     def wake_all(self) -> None:
         """Let every reader of one row look for itself: something may have been missed."""

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Self, cast
 
 from engine.clock import now
+from engine.errors import Unavailable
 from engine.notify import Change, Channel, InProcessNotifier
 from models import Image
 
@@ -50,6 +51,7 @@ class SharedNotifier(InProcessNotifier):
         self._all_sent = asyncio.Event()
         self._all_sent.set()
         self._is_lost = False
+        self._is_connected = False
         self._heard_until = now()  # before this, nothing was missed
 
     async def connect(self) -> None:
@@ -88,6 +90,11 @@ class SharedNotifier(InProcessNotifier):
         self._all_sent.clear()
         self._news.set()
 
+    async def ping(self) -> None:
+        """Return when the others are heard. Raises Unavailable."""
+        if not self._is_connected:
+            raise Unavailable("Notifications are late: there is no connection to their server.")
+
     def tell(self, changes: Iterable[Change]) -> None:
         """Pass on what another process said."""
         for channel, id_ in changes:
@@ -103,13 +110,14 @@ class SharedNotifier(InProcessNotifier):
         while True:
             try:
                 await self.connect()
-                self._is_lost = False
+                self._is_lost, self._is_connected = False, True
                 pause = FIRST_PAUSE
                 await self._catch_up()
                 await self._carry()
             except Exception as error:  # noqa: BLE001  # whatever it is, it is tried again
                 log.warning("notifications are late: %s; connecting again", type(error).__name__)
             finally:
+                self._is_connected = False
                 await self.disconnect()
             self._is_lost = True
             await asyncio.sleep(pause)

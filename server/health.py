@@ -15,8 +15,9 @@ from models import Image
 PATIENCE = 3
 
 
-# Without these requests are answered all the same: idle workers look for builds by themselves.
-_SPARE = ("broker",)
+# Without these requests are answered all the same: idle workers look for builds by themselves, and
+# readers hear late of what other processes do.
+_SPARE = ("broker", "notifications")
 
 
 async def alive(request: Request) -> PlainTextResponse:
@@ -32,6 +33,7 @@ async def ready(request: Request) -> JSONResponse:
         "registry": services.registry.ping,
         "blobs": lambda: services.blobs.exists("ready"),
         "broker": services.queue.ping,
+        "notifications": services.notifier.ping,
     }
     if services.settings.embedded_worker:
         parts["engine"] = services.docker.ping

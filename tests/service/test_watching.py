@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 
+from server.local.process import free_port
 from tests.fixtures.registry import RegistryServer
 from tests.fixtures.service import Client, Server, client_of, serving
 from tests.service.quiet import quiet_server
@@ -58,6 +60,14 @@ async def test_readiness_names_what_is_down(quiet: Server) -> None:
     assert status == 503
     assert {name for name, state in parts.items() if state != "ok"} == {"engine", "registry"}
     assert {"database", "blobs", "broker"} <= parts.keys()
+
+
+async def test_what_can_be_done_without_is_named_as_well(tmp_path: Path) -> None:
+    with quiet_server(tmp_path / "data", NOTIFY_URL=f"redis://127.0.0.1:{free_port()}") as server:
+        _, text, _ = await get(f"{server.url}/readyz")
+    parts = json.loads(text)["parts"]
+    assert "Notifications are late" in parts["notifications"]
+    assert parts["broker"] == "ok"
 
 
 async def test_an_answer_has_the_id_of_its_request(quiet: Server) -> None:
