@@ -141,8 +141,9 @@ class Settings(BaseSettings):
         86400, description="A build that waited for this long fails, in seconds."
     )
     build_seconds: Seconds = Field(7200, description="Time limit of one build, in seconds.")
+    # With the pauses between them, a registry or an engine may be away for a minute.
     build_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
-        3, description="How often a build is tried when the system, not the input, is to blame."
+        5, description="How often a build is tried when the system, not the input, is to blame."
     )
     retry_seconds: Seconds = Field(
         5, description="Pause before the second try, in seconds; it doubles with every further one."

@@ -40,7 +40,7 @@ async def test_a_failed_push_is_repeated_without_reading_the_container_again(
     assert failing.refused == 2
     assert build["attempt"] == 1
     assert log.count("Read what the container wrote") == 1
-    assert "This was push 1 of 3" in log
+    assert "This was push 1 of 5" in log
     assert "opt/model/weights" in files or "installed" in files
     await is_clean(lab, server, build)
 
@@ -138,3 +138,30 @@ async def test_the_job_has_no_more_than_the_socket(
     assert pod["tolerations"] == [{"operator": "Exists"}]
     assert pod["nodeName"] == "node2"
     assert container["resources"]["limits"]
+
+
+async def test_what_may_not_be_pushed_is_not_saved(
+    save_settings: dict[str, str], lab: Lab, tmp_path: Path
+) -> None:
+    rebuild = """mutation($id: ID!) { rebuildImage(id: $id, input: { pinned: false }) {
+      __typename ... on Error { message } } }"""
+    own = new_name().removeprefix("/")
+    with serving(tmp_path / "data", {**save_settings, "PUSH_POLICY": "{user}/**"}) as server:
+        async with user(server, "alice") as alice:
+            task = await task_of(alice, "alice-resnet")
+            ways = {
+                "Container": WORKBENCH,
+                "TrainingTask": {"task": task["id"], "pod": task["pods"][0]["name"]},
+            }
+            for way, chosen in ways.items():
+                refused = await alice.create(way, name=f"/bob/{own}", **chosen)
+                assert refused["__typename"] == "ForbiddenError"
+                assert "You may not push to /bob/" in refused["message"]
+            created = await alice.create("Container", name=f"/alice/{own}", **WORKBENCH)
+            await saved(alice, created)
+    # Saving again asks the policy of that day.
+    with serving(tmp_path / "data", {**save_settings, "PUSH_POLICY": "teams/**"}) as server:
+        async with user(server, "alice") as alice:
+            again = await alice.ask(rebuild, id=created["image"]["id"])
+            assert again["__typename"] == "ForbiddenError"
+            assert "You may not push to /alice/" in again["message"]
