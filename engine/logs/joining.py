@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from engine.logs.archive import Chunk
 
-JOINED_BYTES = 128 * 1024
+JOINED_BYTES = 256 * 1024
 # A chunk has one time for all of its lines: what was written further apart keeps its own.
 JOINED_SPAN = timedelta(milliseconds=100)
 

@@ -21,7 +21,7 @@ from models.database import transaction
 from models.enums import FINAL, BuildStatus
 
 # Chunks of one query; at 16 KiB each, what a reader holds in memory at once.
-BATCH = 64
+BATCH = 128
 OPEN_ARCHIVES = 128
 
 
