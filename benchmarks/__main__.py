@@ -25,6 +25,7 @@ from benchmarks import (
     many_subscribers,
     report,
     requests_per_second,
+    saving,
     upload_memory,
 )
 from benchmarks.figures import Figure
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "log_replay": log_replay.run,
     "builds_per_minute": builds_per_minute.run,
     "first_line": first_line.run,
+    "saving": saving.run,
 }
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 

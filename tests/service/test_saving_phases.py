@@ -48,7 +48,8 @@ def pods(lab: Lab) -> Iterator[None]:
         lab.kubectl("wait", "--for=condition=Ready", "--namespace=research", *names)
         yield
     finally:
-        lab.kubectl("delete", "--namespace=research", "--wait=false", "--grace-period=0", *names)
+        # At once: what uses them next makes new ones of the same names.
+        lab.kubectl("delete", "--namespace=research", "--force", "--grace-period=0", *names)
 
 
 @dataclass(frozen=True)
