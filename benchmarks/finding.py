@@ -7,9 +7,9 @@ process sends to the same database as the same user.
 import contextlib
 import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 
@@ -24,6 +24,8 @@ from tests.fixtures.service import Client, client_of
 from tests.resolvers import by_sql
 from tests.service.quiet import quiet_server
 from tests.service.tokens import SECRET, bearer
+
+Answer = TypeVar("Answer")
 
 COMMAND = "python -m benchmarks finding"
 VIEWER = Viewer("user-1")
@@ -105,11 +107,17 @@ async def _against_sql(
     measured, baseline = [], []
     async with database.opened(shelf.url):
         for _ in range(rounds):
-            started = time.perf_counter()
-            names, count, facets = await _by_sql(ImageFilter(tags=tags))
-            baseline.append((time.perf_counter() - started) * 1000)
-            page, milliseconds = await _asked(shelf, WHOLE, first=PAGE, filter={"tags": tags})
-            measured.append(milliseconds)
+            (names, count, facets), milliseconds = await _timed(
+                lambda: _by_sql(ImageFilter(tags=tags))
+            )
+            baseline.append(milliseconds)
+            times = []
+            for _ in range(_REQUESTS):
+                page, milliseconds = await _timed(
+                    lambda: shelf.client.ask(WHOLE, first=PAGE, filter={"tags": tags})
+                )
+                times.append(milliseconds)
+            measured.append(statistics.median(times))
             counts = [value["count"] for facet in page["facets"] for value in facet["values"]]
             if (
                 [node["name"] for node in page["nodes"]] != names
@@ -136,13 +144,14 @@ async def _deep(
     after = None
     for _ in range(number - 1):
         after = (await shelf.client.ask(PAGE_ALONE, after=after, **asked))["pageInfo"]["endCursor"]
-    measured, baseline = [], []
-    for _ in range(rounds):
-        baseline.append((await _asked(shelf, PAGE_ALONE, **asked))[1])
-        page, milliseconds = await _asked(shelf, PAGE_ALONE, after=after, **asked)
-        measured.append(milliseconds)
-        if len(page["nodes"]) != size:
-            raise RuntimeError(f"{shelf.name} has no {nth} page.")
+    page = await shelf.client.ask(PAGE_ALONE, after=after, **asked)
+    if len(page["nodes"]) != size:
+        raise RuntimeError(f"{shelf.name} has no {nth} page.")
+    measured, baseline = await _in_turn(
+        rounds,
+        lambda: shelf.client.ask(PAGE_ALONE, after=after, **asked),
+        lambda: shelf.client.ask(PAGE_ALONE, **asked),
+    )
     what = "two tags" if tags else "no tag"
     return Figure(
         f"{shelf.name}, {what}: the {nth} page of {size}",
@@ -158,10 +167,11 @@ async def _deep(
 
 async def _growth(small: Shelf, large: Shelf, rounds: int) -> Figure:
     asked: dict[str, Any] = {"first": PAGE, "filter": {"tags": TWO_TAGS}}
-    measured, baseline = [], []
-    for _ in range(rounds):
-        baseline.append((await _asked(small, WHOLE, **asked))[1])
-        measured.append((await _asked(large, WHOLE, **asked))[1])
+    measured, baseline = await _in_turn(
+        rounds,
+        lambda: large.client.ask(WHOLE, **asked),
+        lambda: small.client.ask(WHOLE, **asked),
+    )
     return Figure(
         f"{large.name}, two tags: a page, `totalCount` and facets",
         COMMAND,
@@ -174,11 +184,23 @@ async def _growth(small: Shelf, large: Shelf, rounds: int) -> Figure:
     )
 
 
-async def _asked(shelf: Shelf, query: str, **variables: Any) -> tuple[Any, float]:
-    """The answer, and the milliseconds until it was there: the median of several."""
-    times = []
-    for _ in range(_REQUESTS):
-        started = time.perf_counter()
-        answer = await shelf.client.ask(query, **variables)
-        times.append((time.perf_counter() - started) * 1000)
-    return answer, statistics.median(times)
+async def _in_turn(
+    rounds: int, measured: Callable[[], Awaitable[Any]], baseline: Callable[[], Awaitable[Any]]
+) -> tuple[list[float], list[float]]:
+    """The milliseconds of both: one request of each after the other, medians of a round."""
+    found: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        times: tuple[list[float], list[float]] = ([], [])
+        for _ in range(_REQUESTS):
+            for ask, kept in zip((measured, baseline), times, strict=True):
+                kept.append((await _timed(ask))[1])
+        for kept, round_times in zip(found, times, strict=True):
+            kept.append(statistics.median(round_times))
+    return found
+
+
+async def _timed(ask: Callable[[], Awaitable[Answer]]) -> tuple[Answer, float]:
+    """An answer, and the milliseconds until it was there."""
+    started = time.perf_counter()
+    answer = await ask()
+    return answer, (time.perf_counter() - started) * 1000

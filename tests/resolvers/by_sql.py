@@ -6,7 +6,7 @@ from tortoise.queryset import QuerySet
 
 from models import Image, ImageTag
 from resolvers.access import visible
-from resolvers.selection import chosen_tags
+from resolvers.selection import chosen_tags, read_catalogue
 from schema.context import Viewer
 from schema.inputs import ImageFilter
 
@@ -30,7 +30,7 @@ async def count(viewer: Viewer, filter_: ImageFilter | None) -> int:
 
 async def facets(viewer: Viewer, filter_: ImageFilter | None) -> dict[int, int]:
     """Each tag's count under the other categories' filters; tags without any are left out."""
-    chosen = await chosen_tags(filter_)
+    chosen = await _chosen(filter_)
     counts: dict[int, int] = {}
     for category in {None, *chosen}:
         counts |= await _counts(viewer, filter_, chosen, category)
@@ -39,7 +39,7 @@ async def facets(viewer: Viewer, filter_: ImageFilter | None) -> dict[int, int]:
 
 async def matching(viewer: Viewer, filter_: ImageFilter | None) -> QuerySet[Image]:
     """The images that the viewer may see under the filter."""
-    return _matching(viewer, filter_, await chosen_tags(filter_))
+    return _matching(viewer, filter_, await _chosen(filter_))
 
 
 def _matching(
@@ -50,6 +50,11 @@ def _matching(
         tagged = ImageTag.filter(tag_id__in=ids).values("image_id")
         rows = rows.filter(id__in=Subquery(tagged))
     return rows.filter(_conditions(viewer, filter_)) if filter_ else rows
+
+
+async def _chosen(filter_: ImageFilter | None) -> dict[int, list[int]]:
+    slugs = (filter_ and filter_.tags) or ()
+    return chosen_tags(await read_catalogue(), slugs) if slugs else {}
 
 
 def _conditions(viewer: Viewer, filter_: ImageFilter) -> Q:
