@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
 
-from engine import services
+from engine import services, tracing
 from engine.services import Services
 from models import database
 from server import authentication, health, log_download, metrics
@@ -87,6 +87,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """The database and the services, and a worker where the server builds by itself."""
     async with (
+        tracing.exporting(settings),
         database.opened(settings.database, everywhere=True),
         services.opened(settings) as found,
     ):
