@@ -6,6 +6,8 @@
 # index is reachable, put wheels beside this file first, on a machine that reaches one:
 #
 #     pip wheel --wheel-dir wheels -r requirements.txt 'setuptools>=77'
+#
+# With them, and git in the base, it is built with `--network none` too.
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS installed

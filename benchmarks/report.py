@@ -105,6 +105,8 @@ does weighs on both sides of a round alike. Memory is the most that was resident
   sends it to the engine; the baseline fetches and no more. The server sends 100 Mbit/s: over
   loopback, fetching takes less time than writing the files does.
 - **Freezing**: random bytes; what is frozen is also hashed and compressed.
+- **Saving**: random bytes in a container of the cluster that the tests run on; left out where there
+  is none. Darkroom's time holds a Job on the container's node, its checks, and the record.
 - **Memory**: a tar of random bytes through the multipart upload, until the build has succeeded.
 - **Finding images**: five categories of eight tags, four tags an image on average, a thousand
   owners; a user who is no administrator asks by HTTP, with a token. The baseline sends the
