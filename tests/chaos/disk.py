@@ -39,6 +39,7 @@ def disk(path: Path, size: int = 1 << 30) -> Iterator[Disk]:
     finally:
         # Lazily: a program that ends late must not keep the mount for ever.
         _run("umount", "--lazy", str(path))
+        path.rmdir()
 
 
 def _run(*command: str) -> None:

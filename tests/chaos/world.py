@@ -101,14 +101,7 @@ async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
 @contextlib.contextmanager
 def world(folder: Path) -> Iterator[World]:
     """Start everything; it ends with the block, whatever was done to it."""
-    known = {
-        "key that seals tokens": secrets.token_urlsafe(32),
-        "secret that signs users' tokens": secrets.token_urlsafe(32),
-        "password of the database": secrets.token_urlsafe(16),
-        "secret key of the blob store": secrets.token_urlsafe(16),
-        "password of the registry": OWNER.password,
-        "token of the git server": GitServer.token,
-    }
+    known = _secrets()
     headers = bearer(key=known["secret that signs users' tokens"])
     known["user's own token"] = headers["Authorization"].removeprefix("Bearer ")
     os.environ["AWS_ACCESS_KEY_ID"] = "chaos"
@@ -136,21 +129,10 @@ def world(folder: Path) -> Iterator[World]:
         host = f"127.0.0.1:{networks['registry'].port}"
         database = postgres.database().rpartition("/")[2]
         blob_url = s3.url.replace("some/prefix", uuid4().hex)
-        settings = {
+        settings = _settings(known) | {
             "BROKER_URL": f"redis://127.0.0.1:{networks['broker'].port}/0",
             "BLOB_URL": blob_url.replace(f":{s3_port}", f":{networks['blobs'].port}"),
             "REGISTRY": host,
-            "REGISTRY_USERNAME": OWNER.username,
-            "REGISTRY_PASSWORD": OWNER.password,
-            "SECRET_KEY": known["key that seals tokens"],
-            "AUTH": "jwt",
-            "JWT_SECRET": known["secret that signs users' tokens"],
-            "GIT_ALLOW_LOOPBACK": "true",
-            "LEASE_SECONDS": str(LEASE),
-            "GRACE_SECONDS": "3",
-            "RETRY_SECONDS": "0.2",
-            "BUILD_ATTEMPTS": "20",
-            "LOG_FORMAT": "json",
         }
 
         def through(network: str) -> dict[str, str]:
@@ -204,6 +186,35 @@ def world(folder: Path) -> Iterator[World]:
             headers=headers,
             leaks=Leaks(known),
         )
+
+
+def _secrets() -> dict[str, str]:
+    """What may be nowhere, by what it is for."""
+    return {
+        "key that seals tokens": secrets.token_urlsafe(32),
+        "secret that signs users' tokens": secrets.token_urlsafe(32),
+        "password of the database": secrets.token_urlsafe(16),
+        "secret key of the blob store": secrets.token_urlsafe(16),
+        "password of the registry": OWNER.password,
+        "token of the git server": GitServer.token,
+    }
+
+
+def _settings(known: dict[str, str]) -> dict[str, str]:
+    """What every process is told, wherever the servers are."""
+    return {
+        "REGISTRY_USERNAME": OWNER.username,
+        "REGISTRY_PASSWORD": OWNER.password,
+        "SECRET_KEY": known["key that seals tokens"],
+        "AUTH": "jwt",
+        "JWT_SECRET": known["secret that signs users' tokens"],
+        "GIT_ALLOW_LOOPBACK": "true",
+        "LEASE_SECONDS": str(LEASE),
+        "GRACE_SECONDS": "3",
+        "RETRY_SECONDS": "0.2",
+        "BUILD_ATTEMPTS": "20",
+        "LOG_FORMAT": "json",
+    }
 
 
 def _registry(folder: Path, log: Path) -> tuple[Program, int]:
