@@ -24,7 +24,8 @@ from tests.servers.network import Network
 async def test_a_database_that_restarts_costs_no_try(
     ring: Arena, user: Client, postgres: Postgres, phase: str
 ) -> None:
-    with ring.worker():
+    # The default lease, of which a part is waited: a restart may take longer than those of here.
+    with ring.worker(LEASE_SECONDS=str(Settings.model_fields["lease_seconds"].default)):
         async with held_in(phase, ring, user) as created:
             await asyncio.to_thread(postgres.program.restart)
         build = await ended_well(ring, user, created)
