@@ -21,8 +21,8 @@ COMMAND = "python -m benchmarks many_subscribers"
 SUBSCRIBERS = 1_000
 LINES_PER_SECOND, SECONDS = 200, 10
 # The subscribers come while the first step runs.
-_DOCKERFILE = "FROM {base}\nRUN : {nonce}; sleep 15\n{printing}"
-_BEFORE = 15
+_DOCKERFILE = "FROM {base}\nRUN : {nonce}; sleep 20\n{printing}"
+_BEFORE = 20
 
 
 async def run(lab: Lab, rounds: int) -> list[Figure]:
