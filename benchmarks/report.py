@@ -49,7 +49,7 @@ def _machine(lab: Lab) -> str:
         "System": f"{_system()}, Linux {_kernel()}, Python {platform.python_version()}",
         "Engine": f"{engine.name} {engine.version} ({engine.builder}, {engine.image_store} store)",
         "Baseline": f"docker CLI {docker_cli.version(docker_cli.find())}",
-        "Darkroom": f"{settings.VERSION}, one process, SQLite, in-memory broker, unless said otherwise",
+        "Darkroom": f"{settings.VERSION}, one process and SQLite unless said otherwise",
     }
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())
 

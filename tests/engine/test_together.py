@@ -28,7 +28,7 @@ async def test_those_who_ask_at_once_share_an_answer() -> None:
     source.may.set()
     together = Together(source)
     assert await asyncio.gather(*(together.ask("a") for _ in range(1000))) == [1] * 1000
-    assert await asyncio.gather(together.ask("a"), together.ask("b")) == [2, 3]
+    assert await asyncio.gather(*map(together.ask, "ab")) == [2, 3]
     assert source.asked == ["a", "a", "b"]
 
 
