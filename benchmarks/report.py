@@ -19,7 +19,10 @@ def show(figure: Figure) -> None:
     measured, baseline = figure.shown(figure.measured), figure.shown(figure.baseline)
     print(f"{figure.title}: {figure.ratio:.2f}")
     print(f"  {measured}, against {baseline}: {figure.baseline_name}")
-    print(f"  {figure.goal}: {'met' if figure.met else 'MISSED'}", flush=True)
+    if figure.target is None:
+        print("  no target", flush=True)
+    else:
+        print(f"  {figure.goal}: {'met' if figure.met else 'MISSED'}", flush=True)
 
 
 def write(path: Path, lab: Lab, figures: Sequence[Figure], rounds: int) -> None:
@@ -36,7 +39,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
         f"{figure.shown(figure.baseline)}: {figure.baseline_name}",
         f"{figure.ratio:.2f}",
         figure.goal,
-        "yes" if figure.met else "**no**",
+        "" if figure.target is None else "yes" if figure.met else "**no**",
         f"`{figure.command}`",
     )
 
