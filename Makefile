@@ -16,7 +16,7 @@ test: setup ## run the whole suite against real servers that it starts itself
 	@# Two processes: most of the time is spent waiting for real servers. A cluster's nodes want
 	@# both cores, so its tests follow. ARGS may choose none of either, which pytest answers with 5.
 	@$(BIN)/pytest -n 2 --dist loadgroup -m "not cluster" $(ARGS) || [ $$? = 5 ]
-	@$(BIN)/pytest -n 2 --dist loadgroup -m cluster $(ARGS) || [ $$? = 5 ]
+	@$(BIN)/pytest -m cluster $(ARGS) || [ $$? = 5 ]
 
 check: setup ## format, lint and types, as CI wants them
 	$(BIN)/ruff format --check .

@@ -49,7 +49,7 @@ async def test_a_push_that_fails_for_good_leaves_nothing(
     save_settings: dict[str, str], lab: Lab, registry: RegistryServer, tmp_path: Path
 ) -> None:
     async with failing_registry(registry.host, failures=99) as failing:
-        settings = {**save_settings, "REGISTRY": failing.host}
+        settings = {**save_settings, "REGISTRY": failing.host, "BUILD_ATTEMPTS": "3"}
         with serving(tmp_path / "data", settings) as server:
             async with user(server, "alice") as alice:
                 created = await alice.create("Container", name=new_name(), **WORKBENCH)
