@@ -97,7 +97,12 @@ async def transaction(work: Callable[[], Awaitable[T]]) -> T:
         async with in_transaction("default"):
             return await work()
 
-    return await asyncio.shield(asyncio.ensure_future(patiently(run)))
+    async def attempt() -> T:
+        # In a context of its own: where the connection is lost, the transaction stays the current
+        # one of its context, and the next would be a part of it.
+        return await asyncio.create_task(run())
+
+    return await asyncio.shield(asyncio.ensure_future(patiently(attempt)))
 
 
 # For `tortoise makemigrations`, which compares the models with the migrations and no database.
