@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tortoise.backends.base.executor import EXECUTOR_CACHE
-
 from benchmarks import many_images
 from benchmarks.figures import Figure
 from benchmarks.lab import Lab
@@ -74,8 +72,6 @@ async def run(lab: Lab, rounds: int) -> list[Figure]:
 
 @contextlib.asynccontextmanager
 async def _shelf(lab: Lab, name: str, url: str, count: int) -> AsyncIterator[Shelf]:
-    # Tortoise keeps the statements of the first kind of database that a process opens.
-    EXECUTOR_CACHE.clear()
     await many_images.write(url, count)
     settings = {"AUTH": "jwt", "JWT_SECRET": SECRET, "REQUESTS_PER_MINUTE": "0"}
     folder = lab.folder / f"finding-{url.rpartition('/')[2]}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.context import TortoiseContext
 from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from tortoise.transactions import in_transaction
@@ -56,6 +57,8 @@ async def opened(url: str, *, everywhere: bool = False) -> AsyncIterator[Tortois
     """
     if is_sqlite(url):
         Path(url.removeprefix("sqlite://")).parent.mkdir(parents=True, exist_ok=True)
+    # Tortoise remembers statements by table, whichever kind of database they were written for.
+    EXECUTOR_CACHE.clear()
     async with TortoiseContext() as context:
         await context.init(config=config(url), _enable_global_fallback=everywhere)
         yield context

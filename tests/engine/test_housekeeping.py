@@ -2,12 +2,10 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from engine import housekeeping
 from engine.blobs import Blobs
@@ -19,22 +17,15 @@ from models import Build, Image, database
 from models.enums import BuildStatus
 from settings import Settings
 from tests.engine.test_schedule import queued
-from tests.fixtures.database import Postgres
 
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(params=["sqlite", "postgres"], autouse=True)
-async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[None]:
-    url = f"sqlite://{tmp_path / 'db.sqlite3'}"
-    if request.param == "postgres":
-        postgres: Postgres = request.getfixturevalue("postgres")
-        url = postgres.database()
-    EXECUTOR_CACHE.clear()
-    await database.migrate(url)
-    async with database.opened(url, everywhere=True):
+@pytest.fixture(autouse=True)
+async def opened(either_database: str) -> AsyncIterator[None]:
+    await database.migrate(either_database)
+    async with database.opened(either_database, everywhere=True):
         yield
-    EXECUTOR_CACHE.clear()
 
 
 def services(**given: object) -> Services:

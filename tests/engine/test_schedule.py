@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from engine import schedule
 from engine.clock import now
@@ -15,23 +13,15 @@ from models import Build, Duty, Image, database
 from models.enums import BuildStatus, ImageStatus
 from settings import Settings
 from tests import rows
-from tests.fixtures.database import Postgres
 
 ANY = Settings(builds_per_user=0, builds_in_all=0)
 
 
-@pytest.fixture(params=["sqlite", "postgres"], autouse=True)
-async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[None]:
-    url = f"sqlite://{tmp_path / 'db.sqlite3'}"
-    if request.param == "postgres":
-        postgres: Postgres = request.getfixturevalue("postgres")
-        url = postgres.database()
-    # Tortoise remembers statements by table, whichever database they were written for.
-    EXECUTOR_CACHE.clear()
-    await database.migrate(url)
-    async with database.opened(url, everywhere=True):
+@pytest.fixture(autouse=True)
+async def opened(either_database: str) -> AsyncIterator[None]:
+    await database.migrate(either_database)
+    async with database.opened(either_database, everywhere=True):
         yield
-    EXECUTOR_CACHE.clear()
 
 
 async def queued(user: str, image: Image | None = None) -> Build:

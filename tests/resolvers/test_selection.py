@@ -2,11 +2,9 @@
 
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from engine import image_index, tags
 from engine.image_index import ImageIndex
@@ -24,19 +22,12 @@ OWNERS = ["mina", "noah", "olga"]
 SLUGS = ["framework/jax", "framework/onnx", "task/nlp", "task/data", "language/go", "no/such"]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[None]:
-    if request.param == "sqlite":
-        url = f"sqlite://{tmp_path / 'database'}"
-    else:
-        url = request.getfixturevalue("postgres").database()
-    # Tortoise keeps the statements of the first kind of database that a process opens.
-    EXECUTOR_CACHE.clear()
-    await database.migrate(url)
-    async with database.opened(url):
+@pytest.fixture
+async def opened(either_database: str) -> AsyncIterator[None]:
+    await database.migrate(either_database)
+    async with database.opened(either_database):
         await tags.seed()
         yield
-    EXECUTOR_CACHE.clear()
 
 
 def random_filter(chance: random.Random) -> ImageFilter | None:

@@ -2,13 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
-
-import pytest
-from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from engine import stored_contexts
 from engine.blobs import Blobs
@@ -29,14 +25,6 @@ CONTENT = b"FROM scratch\nLABEL uploaded=again\n"
 REBUILD = """mutation($id: ID!, $build: ID!, $pinned: Boolean!) {
   rebuildImage(id: $id, input: {build: $build, pinned: $pinned}) { __typename
     ... on ValidationError { fields { field message } } } }"""
-
-
-@pytest.fixture(autouse=True)
-def several_databases() -> Iterator[None]:
-    """Statements that Tortoise has prepared for one kind of database are none of the other's."""
-    EXECUTOR_CACHE.clear()
-    yield
-    EXECUTOR_CACHE.clear()
 
 
 async def test_an_old_upload_that_is_removed_while_it_comes_again_is_there(tmp_path: Path) -> None:

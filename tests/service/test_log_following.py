@@ -110,6 +110,7 @@ async def test_a_reader_goes_on_after_the_server_began_again(
     docker_engine: str, registry: RegistryServer, base: str, tmp_path: Path, end_it: Ending
 ) -> None:
     settings = {"ENGINE_URL": docker_engine, "REGISTRY": registry.host, "LEASE_SECONDS": "1"}
+    settings["GRACE_SECONDS"] = "0.1"  # which the step outlives
     data, port = tmp_path / "data", free_port()
     chunks: list[JSON] = []
     with serving(data, settings, port) as first:
