@@ -138,7 +138,9 @@ class LogWriter:
             )
 
     def _assembler(self, step: int | None, stream: int) -> LineAssembler:
-        return self._assemblers.setdefault((step, stream), LineAssembler(self.mask))
+        if (step, stream) not in self._assemblers:
+            self._assemblers[step, stream] = LineAssembler(self.mask)
+        return self._assemblers[step, stream]
 
     def _end_lines(self) -> None:
         for (step, _), assembler in self._assemblers.items():
