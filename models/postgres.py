@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.exceptions import DBConnectionError
 
 T = TypeVar("T")
 
@@ -45,15 +46,18 @@ def patience(seconds: float) -> Iterator[None]:
 
 
 async def patiently(work: Callable[[], Awaitable[T]], least: float = 0) -> T:
-    """Do `work`, again and again while the database is away and patience lasts."""
+    """Do `work`, again and again while the database is away and patience lasts.
+
+    Raises DBConnectionError, with what the driver raised, when it lasts no longer.
+    """
     deadline = time.monotonic() + max(_patience.get(), least)
     pause = _FIRST_PAUSE
     while True:
         try:
             return await work()
-        except AWAY:
+        except AWAY as error:
             if time.monotonic() + pause > deadline:
-                raise
+                raise DBConnectionError(error) from error
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -1,14 +1,17 @@
 """The engine's errors as members of the results' unions."""
 
+import logging
 from typing import Any
 
 import strawberry
 
 import models
+from engine.blobs import BlobsUnavailable
 from engine.errors import Forbidden, InvalidInput, NameTaken, NotFound, Unavailable
 from resolvers import audit
 from resolvers.access import may_see
 from resolvers.context import viewer_of
+from resolvers.faults import of_database
 from schema.context import Info
 from schema.errors import (
     ConflictError,
@@ -19,6 +22,8 @@ from schema.errors import (
     ValidationError,
 )
 from schema.image import Image
+
+log = logging.getLogger(__name__)
 
 
 class OnInvalidInput(strawberry.ExceptionHandler[InvalidInput, ValidationError]):
@@ -63,13 +68,35 @@ class OnForbidden(strawberry.ExceptionHandler[Forbidden, ForbiddenError]):
         return ForbiddenError(message=exception.message)
 
 
-class OnUnavailable(strawberry.ExceptionHandler[Unavailable, UnavailableError]):
+class OnUnavailable(strawberry.ExceptionHandler[Unavailable | BlobsUnavailable, UnavailableError]):
     """Another try may work."""
 
-    def handle(self, exception: Unavailable, *, field: Any, info: Any) -> UnavailableError:
+    def handle(
+        self, exception: Unavailable | BlobsUnavailable, *, field: Any, info: Any
+    ) -> UnavailableError:
         """As it is."""
         audit.note(refused="UnavailableError")
         return UnavailableError(message=exception.message)
 
 
-HANDLERS = (OnInvalidInput(), OnNameTaken(), OnNotFound(), OnForbidden(), OnUnavailable())
+class OnDatabaseAway(strawberry.ExceptionHandler[Exception, UnavailableError]):
+    """Of each database's own kind, so that all errors are looked at: this one is the last."""
+
+    def handle(self, exception: Exception, *, field: Any, info: Any) -> UnavailableError | None:
+        """None, where it is something else that failed."""
+        message = of_database(exception)
+        if message is None:
+            return None
+        audit.note(refused="UnavailableError")
+        log.warning("the database failed: %s", exception)
+        return UnavailableError(message=message)
+
+
+HANDLERS = (
+    OnInvalidInput(),
+    OnNameTaken(),
+    OnNotFound(),
+    OnForbidden(),
+    OnUnavailable(),
+    OnDatabaseAway(),
+)

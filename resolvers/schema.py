@@ -1,11 +1,9 @@
 """The schema: the nouns, the verbs, and how errors are told."""
 
-import logging
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import MaskErrors
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.schema.schema import StreamResult
@@ -15,19 +13,17 @@ from strawberry.types.graphql import OperationType
 
 from resolvers.audit import Audit
 from resolvers.context import RequestContext
-from resolvers.faults import is_ours
+from resolvers.faults import HideFaults, report
 from resolvers.limits import Limits
 from resolvers.mutation import Mutation
 from resolvers.nesting import DEEPEST, is_too_deep
 from resolvers.outcomes import HANDLERS
 from resolvers.query import Query
+from resolvers.shared_events import SharedEvents
 from resolvers.subscription import Subscription
 from resolvers.traced import Traced
 from schema.scalars import SCALARS
 
-log = logging.getLogger(__name__)
-
-_MASKED = "Darkroom itself failed. Ask an administrator to look at the server's log."
 _FOLLOWED = (
     "A subscription has any number of results: send it over a WebSocket (graphql-transport-ws), or "
     "with the header `Accept: text/event-stream`."
@@ -59,10 +55,9 @@ class Schema(strawberry.Schema):
     def process_errors(
         self, errors: list[GraphQLError], execution_context: object | None = None
     ) -> None:
-        """Log what is the service's fault; a caller's mistake is no news."""
+        """Log those that are news."""
         for error in errors:
-            if is_ours(error):
-                log.error("%s", error, exc_info=error.original_error)
+            report(error)
 
 
 def _refusal(query: str | None, context: RequestContext) -> PreExecutionError | None:
@@ -82,9 +77,10 @@ schema = Schema(
     mutation=Mutation,
     subscription=Subscription,
     exception_handlers=HANDLERS,
+    execution_context_class=SharedEvents,
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[
-        lambda: MaskErrors(should_mask_error=is_ours, error_message=_MASKED),
+        HideFaults,
         Audit,
         Limits,
         Traced,

@@ -83,7 +83,7 @@ CreateImageResult = Annotated[
 ]
 
 UpdateImageResult = Annotated[
-    UpdateImagePayload | ValidationError | NotFoundError | ForbiddenError,
+    UpdateImagePayload | ValidationError | NotFoundError | ForbiddenError | UnavailableError,
     strawberry.union("UpdateImageResult", description="The image, or why it did not change."),
 ]
 
@@ -93,16 +93,16 @@ CheckImageResult = Annotated[
 ]
 
 DeleteImageResult = Annotated[
-    DeleteImagePayload | NotFoundError | ForbiddenError,
+    DeleteImagePayload | NotFoundError | ForbiddenError | UnavailableError,
     strawberry.union("DeleteImageResult", description="The id, or why nothing was removed."),
 ]
 
 CancelBuildResult = Annotated[
-    CancelBuildPayload | NotFoundError | ForbiddenError,
+    CancelBuildPayload | NotFoundError | ForbiddenError | UnavailableError,
     strawberry.union("CancelBuildResult", description="The build, or why it was left alone."),
 ]
 
 CreateTagResult = Annotated[
-    CreateTagPayload | ValidationError | ForbiddenError,
+    CreateTagPayload | ValidationError | ForbiddenError | UnavailableError,
     strawberry.union("CreateTagResult", description="The tag, or why there is none."),
 ]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from schema.errors import ForbiddenError, NotFoundError, ValidationError
+from schema.errors import ForbiddenError, NotFoundError, UnavailableError, ValidationError
 from schema.tag import Tag, TagCategory
 
 
@@ -37,21 +37,21 @@ class RemoveTagCategoryPayload:
 
 
 RenameTagResult = Annotated[
-    RenameTagPayload | ValidationError | NotFoundError | ForbiddenError,
+    RenameTagPayload | ValidationError | NotFoundError | ForbiddenError | UnavailableError,
     strawberry.union("RenameTagResult", description="The tag, or why it keeps its name."),
 ]
 
 RemoveTagResult = Annotated[
-    RemoveTagPayload | ValidationError | NotFoundError | ForbiddenError,
+    RemoveTagPayload | ValidationError | NotFoundError | ForbiddenError | UnavailableError,
     strawberry.union("RemoveTagResult", description="The slug, or why the tag stays."),
 ]
 
 TagCategoryResult = Annotated[
-    TagCategoryPayload | ValidationError | NotFoundError | ForbiddenError,
+    TagCategoryPayload | ValidationError | NotFoundError | ForbiddenError | UnavailableError,
     strawberry.union("TagCategoryResult", description="The category, or why nothing changed."),
 ]
 
 RemoveTagCategoryResult = Annotated[
-    RemoveTagCategoryPayload | ValidationError | NotFoundError | ForbiddenError,
+    RemoveTagCategoryPayload | ValidationError | NotFoundError | ForbiddenError | UnavailableError,
     strawberry.union("RemoveTagCategoryResult", description="The name, or why it stays."),
 ]
