@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine import metrics, schedule
@@ -115,6 +115,7 @@ async def succeed(services: Services, build: Build, digest: str, size: int, plat
             to=BuildStatus.SUCCEEDED,
             finished_at=now(),
             lease_until=None,
+            pushing=None,
             digest=digest,
             size=size,
             platform=platform,
@@ -140,7 +141,7 @@ async def fail(
         *RUNNING,
         to=BuildStatus.FAILED,
         finished_at=now(),
-        lease_until=None,
+        lease_until=_withdrawing(build),
         failure_code=code,
         failure_message=message,
         failure_step=step,
@@ -153,7 +154,10 @@ async def fail(
 async def canceled(services: Services, build: Build) -> None:
     """The worker has ended what it was told to cancel."""
     moved = await build.move(
-        BuildStatus.CANCELING, to=BuildStatus.CANCELED, finished_at=now(), lease_until=None
+        BuildStatus.CANCELING,
+        to=BuildStatus.CANCELED,
+        finished_at=now(),
+        lease_until=_withdrawing(build),
     )
     if moved:
         metrics.ended(build.id, BuildStatus.CANCELED)
@@ -168,7 +172,7 @@ async def give_back(
         *RUNNING,
         to=BuildStatus.QUEUED,
         worker=None,
-        lease_until=None,
+        lease_until=_withdrawing(build),
         not_before=now() + timedelta(seconds=seconds),
         attempt=build.attempt if counts else build.attempt - 1,
     )
@@ -177,6 +181,14 @@ async def give_back(
         await BuildStep.filter(build_id=build.id).delete()
         await follow(services, build)
         await services.queue.send(build.id, seconds)
+
+
+def _withdrawing(build: Build) -> datetime | None:
+    """The lease of a build that nobody works on: what it has left in the registry is withdrawn.
+
+    Should it have another try, that goes first.
+    """
+    return now() if build.pushing else None
 
 
 async def cancel(services: Services, build_id: int) -> Build:

@@ -11,7 +11,7 @@ import logging
 from engine.errors import EngineError
 from engine.job import Job, Pushing
 from engine.push import current_digest
-from engine.withdraw import is_ours
+from engine.withdraw import was_pushed
 from models import RUNNING, Build, Image
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,9 @@ async def _give_way(job: Job, pushing: Pushing) -> None:
     if image is None or image.digest is None:
         return
     pushed = await current_digest(job)
-    if pushed in (None, image.digest) or not await is_ours(job, pushing, pushed):
+    if pushed in (None, image.digest):
+        return
+    if not await was_pushed(job.services.registry, image, pushing, pushed):
         return
     if await Build.filter(image_id=image.id, status__in=RUNNING).exists():
         return

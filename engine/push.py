@@ -13,6 +13,7 @@ from engine.logs.writer import ClaimLost
 from engine.pushing_rights import is_ours, taken
 from engine.registry import RegistryDenied, RegistryError
 from engine.sizes import format_bytes
+from engine.withdraw import was_pushed
 from models.enums import Blame, BuildStatus, FailureCode
 
 # An engine pushes by name: two builds of one name must not find each other's image under it.
@@ -66,11 +67,19 @@ async def current_digest(job: Job) -> str | None:
 
 
 async def tag_before(job: Job) -> str | None:
-    """What the tag points to before the push; None, too, where the registry does not answer."""
+    """What the tag points to before the push; None, too, where the registry does not answer.
+
+    What a try before this one has left there counts for what it replaced itself.
+    """
+    left = Pushing(**job.build.pushing) if job.build.pushing else None
     try:
-        return await current_digest(job)
+        held = await current_digest(job)
+        if held and left and await was_pushed(job.services.registry, job.image, left, held):
+            return left.replaced
+        return held
     except RegistryError:
-        return None  # the push itself will say what is wrong with the registry
+        # The push itself will say what is wrong with the registry.
+        return left.replaced if left else None
 
 
 @contextlib.asynccontextmanager

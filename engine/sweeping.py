@@ -8,7 +8,7 @@ from engine.clock import now
 from engine.job import Job, Pushing
 from engine.logs.writer import LogWriter
 from engine.services import Services
-from engine.withdraw import withdraw
+from engine.withdraw import go_on, withdraw
 from engine.work_folders import abandoned, folder_name, remove, work_folder
 from models import RUNNING, Build, Image
 from models.enums import FINAL, BuildStatus, FailureCode
@@ -38,6 +38,14 @@ async def finish(services: Services) -> None:
         await builds.over(services, build)
     for folder in await abandoned(services):
         await asyncio.to_thread(remove, folder)
+
+
+async def withdraw_left(services: Services) -> None:
+    """Take back what ended builds have left in the registry. Raises RegistryUnreachable."""
+    here = Build.filter(image__registry=services.settings.registry)
+    left = here.filter(status__in=FINAL, lease_until__lt=now()).order_by("lease_until")
+    for build in await left.limit(SWEEP):
+        await go_on(services, build)
 
 
 async def _expire(services: Services, moment: datetime) -> None:
@@ -71,7 +79,7 @@ async def _take_back(services: Services, build: Build, worker: str) -> None:
     async with builds.open_log(services, build) as writer:
         if not canceling:
             await writer.say(f"{FailureCode.WORKER_LOST}: {message}")
-        await _withdraw(services, build, writer, later=not again)
+        await _withdraw(services, build, writer)
         if canceling:
             await writer.say("Canceled.")
         if again:
@@ -84,10 +92,10 @@ async def _take_back(services: Services, build: Build, worker: str) -> None:
         await builds.fail(services, build, FailureCode.WORKER_LOST, message, None)
 
 
-async def _withdraw(services: Services, build: Build, writer: LogWriter, *, later: bool) -> None:
+async def _withdraw(services: Services, build: Build, writer: LogWriter) -> None:
     """Take back what the lost worker may have pushed; the next try begins as the first one did."""
     if build.pushing:
         image = await Image.get(id=build.image_id)
         folder = work_folder(services) / folder_name(build)
         job = Job(services, build, image, writer, folder, Pushing(**build.pushing))
-        await withdraw(job, later=later)
+        await withdraw(job)

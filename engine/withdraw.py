@@ -1,127 +1,142 @@
-"""Taking back what a try has pushed, when the build does not end with it."""
+"""Taking back what a try has pushed, when the build does not end with it.
+
+It is on record from before the push (`Build.pushing`) until it is taken back, or another try pushes
+over it. While the registry is away, or may still take what an engine has sent it, it stays there;
+once the build is over, whoever sweeps goes on with it.
+"""
 
 import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
+from engine.clock import now
 from engine.job import Job, Pushing
-from engine.push import current_digest
-from engine.registry import RegistryError
+from engine.registry import Registry, RegistryError, RegistryUnreachable
+from engine.services import Services
 from models import Build, Image
-from models.enums import BuildStatus
+from models.enums import FINAL, BuildStatus
 
 log = logging.getLogger(__name__)
 
 # A cancel is answered within two seconds, whatever the registry does.
 _MOST_SECONDS = 1.5
-# An engine that is told to stop may have sent the manifest already, and a slow registry may take
-# it long afterwards: so it is looked for again, at first while the cancel waits.
+# An engine that is told to stop may have sent the manifest already: so it is looked for again.
 _LOOK_SECONDS = (0.0, 0.1, 0.3)
-_LOOK_LATER_SECONDS = (1, 3, 10, 30)
-_looking: set[asyncio.Task[None]] = set()
+# So long after the end of a build, a slow registry may take what was sent before.
+_LATEST = timedelta(seconds=60)
 
 
-async def withdraw(job: Job, *, later: bool = True) -> None:
-    """Let the tag point to what it did before the push, or to nothing.
-
-    `later` looks again for what the registry takes only after that; not where a next try pushes.
-    """
+async def withdraw(job: Job) -> None:
+    """Let the tag point to what it did before the push, or to nothing."""
     pushing = job.pushing
     if pushing is None or pushing.digest == pushing.replaced is not None:
         return  # nothing was pushed, or the same image as before
+    push = Push(job.services, job.build, job.image, pushing)
     try:
         async with asyncio.timeout(_MOST_SECONDS):
-            withdrawn = await _look(job, pushing, _LOOK_SECONDS)
+            for pause in _LOOK_SECONDS:
+                await asyncio.sleep(pause)
+                if await push.take_back():
+                    await job.say(f"{job.image.reference} was withdrawn from the registry.")
+                    await job.build.note(pushing=None)
+                    job.pushing = None
+                    return
     except (RegistryError, TimeoutError):
-        if later:
-            await job.say(
-                "The registry does not answer. What was pushed is withdrawn when it does."
-            )
-        withdrawn = False
-    if withdrawn:
-        await job.say(f"{job.image.reference} was withdrawn from the registry.")
-    elif later:
-        task = asyncio.create_task(_look_later(job, pushing))
-        _looking.add(task)  # the event loop itself keeps no task alive
-        task.add_done_callback(_looking.discard)
+        await job.say("The registry does not answer: what was pushed stays there until it does.")
 
 
-async def _look_later(job: Job, pushing: Pushing) -> None:
-    for pause in _LOOK_LATER_SECONDS:
-        try:
-            if await _is_built_again(job) or await _look(job, pushing, (pause,)):
-                return
-        except Exception as error:  # noqa: BLE001  # nobody waits for this; the next look may succeed
-            log.warning("build %s: what it pushed may have stayed: %s", job.build.id, error)
+async def go_on(services: Services, build: Build) -> None:
+    """Take back what a build that is over has left. Raises RegistryUnreachable."""
+    moment = now()
+    pause = timedelta(seconds=services.settings.lease_seconds / 3)
+    # An ended build has a lease for this alone: whoever renews it looks, others pass on.
+    mine = Build.filter(id=build.id, lease_until=build.lease_until)
+    if not build.pushing or not await mine.update(lease_until=moment + pause):
+        return
+    others = Build.filter(image_id=build.image_id).exclude(status__in=FINAL)
+    if await others.exists():
+        return  # it may push over it; what it leaves is looked at when it is over
+    image = await Image.get(id=build.image_id)
+    try:
+        done = await Push(services, build, image, Pushing(**build.pushing)).take_back()
+    except RegistryUnreachable:
+        raise
+    except RegistryError as error:
+        log.warning("build %s: what it pushed may have stayed: %s", build.id, error.message)
+        done = True
+    if done or (build.finished_at or moment) < moment - _LATEST:
+        await Build.filter(id=build.id).update(pushing=None, lease_until=None)
 
 
-async def _is_built_again(job: Job) -> bool:
-    """Whether the tag is another build's by now."""
-    return await Build.filter(image__name=job.image.name, id__gt=job.build.id).exists()
-
-
-async def _look(job: Job, pushing: Pushing, pauses: Sequence[float]) -> bool:
-    """Look for what was pushed, after each pause, and undo it; whether it is undone."""
-    for pause in pauses:
-        await asyncio.sleep(pause)
-        digest = await current_digest(job)
-        if digest in (None, pushing.replaced) or not await is_ours(job, pushing, digest):
-            if pushing.digest:
-                return True  # it was seen there, and is no longer
-            continue
-        if await Image.filter(id=job.image.id, digest=digest).exists():
-            return True  # another build of the image has succeeded with it
-        await _undo(job, pushing.replaced, digest)
-        return True
-    return False
-
-
-async def is_ours(job: Job, pushing: Pushing, digest: str) -> bool:
-    """Whether the tag points to what this try pushed, and not to somebody else's push."""
+async def was_pushed(registry: Registry, image: Image, pushing: Pushing, digest: str) -> bool:
+    """Whether a digest under the tag is what this try pushed, and not somebody else's push."""
     if digest in (pushing.digest, pushing.image_id):
         return True
     if pushing.digest:
         return False
-    document = await job.services.registry.document(job.image.repository, digest)
+    document = await registry.document(image.repository, digest)
     # Docker's own image store names an image by its config; an index has none.
     config = json.loads(document.body).get("config") or {}
     return bool(config.get("digest") == pushing.image_id)
 
 
-async def _undo(job: Job, replaced: str | None, digest: str) -> None:
-    registry, image = job.services.registry, job.image
-    if replaced:
-        before = await registry.document(image.repository, replaced)
-        await registry.put_manifest(
-            image.repository, image.registry_tag, before.media_type, before.body
-        )
-    if not await _is_anothers(job, digest):
-        await registry.delete_manifest(image.repository, digest)
-    elif not replaced:
-        await _untag(job, digest)
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What a try has begun to push, and where."""
 
+    services: Services
+    build: Build
+    image: Image
+    pushing: Pushing
 
-async def _untag(job: Job, digest: str) -> None:
-    """Remove the tag alone.
-
-    Registries have no such request: deleting a manifest removes all of its tags. So the tag is
-    moved to a copy that nothing else points to, which is deleted.
-    """
-    registry, image = job.services.registry, job.image
-    document = await registry.document(image.repository, digest)
-    copy = json.loads(document.body) | {"annotations": {"darkroom.withdrawn": str(job.build.id)}}
-    with contextlib.suppress(RegistryError):
-        moved = await registry.put_manifest(
-            image.repository, image.registry_tag, document.media_type, json.dumps(copy).encode()
-        )
-        await registry.delete_manifest(image.repository, moved)
-
-
-async def _is_anothers(job: Job, digest: str) -> bool:
-    """Whether an image under another tag has this digest, or may be about to."""
-    if await Image.filter(repository=job.image.repository, digest=digest).exists():
+    async def take_back(self) -> bool:
+        """Look for it and undo it; whether nothing of it is left. Raises RegistryError."""
+        registry, image, pushing = self.services.registry, self.image, self.pushing
+        digest = await registry.digest_under(image.repository, image.registry_tag)
+        if digest in (None, pushing.replaced) or not await was_pushed(
+            registry, image, pushing, digest
+        ):
+            return pushing.digest is not None  # it was seen there, and is no longer
+        # Another build of the image may have succeeded with it.
+        if not await Image.filter(id=image.id, digest=digest).exists():
+            await self._undo(digest)
         return True
-    pushing = Build.filter(status=BuildStatus.PUSHING, image__repository=job.image.repository)
-    return await pushing.exclude(id=job.build.id).exists()
+
+    async def _undo(self, digest: str) -> None:
+        registry, image, replaced = self.services.registry, self.image, self.pushing.replaced
+        if replaced:
+            before = await registry.document(image.repository, replaced)
+            await registry.put_manifest(
+                image.repository, image.registry_tag, before.media_type, before.body
+            )
+        if not await self._is_anothers(digest):
+            await registry.delete_manifest(image.repository, digest)
+        elif not replaced:
+            await self._untag(digest)
+
+    async def _untag(self, digest: str) -> None:
+        """Remove the tag alone.
+
+        Registries have no such request: deleting a manifest removes all of its tags. So the tag is
+        moved to a copy that nothing else points to, which is deleted.
+        """
+        registry, image = self.services.registry, self.image
+        document = await registry.document(image.repository, digest)
+        made = {"annotations": {"darkroom.withdrawn": str(self.build.id)}}
+        copy = json.dumps(json.loads(document.body) | made).encode()
+        with contextlib.suppress(RegistryError):
+            moved = await registry.put_manifest(
+                image.repository, image.registry_tag, document.media_type, copy
+            )
+            await registry.delete_manifest(image.repository, moved)
+
+    async def _is_anothers(self, digest: str) -> bool:
+        """Whether an image under another tag has this digest, or may be about to."""
+        repository = self.image.repository
+        if await Image.filter(repository=repository, digest=digest).exists():
+            return True
+        pushing = Build.filter(status=BuildStatus.PUSHING, image__repository=repository)
+        return await pushing.exclude(id=self.build.id).exists()

@@ -34,7 +34,8 @@ class Build(Model):
     finished_at = fields.DatetimeField(null=True)
 
     # The claim: who works on it, and until when. `fence` grows with every claim, and every write
-    # of a worker names the fence that it holds.
+    # of a worker names the fence that it holds. A build that is over has a lease while what it
+    # pushed is yet to be withdrawn.
     worker = fields.CharField(max_length=255, null=True)
     lease_until = fields.DatetimeField(null=True)
     fence = fields.IntField(default=0)
@@ -64,7 +65,7 @@ class Build(Model):
     pinned = fields.BooleanField(default=False)  # repeats the record of `rebuild_of` exactly
     # It may replace what its tag points to: that was asked for, or the tag was free before.
     may_replace = fields.BooleanField(default=False, db_default=False)
-    # What a try has begun to push, and over what: to be withdrawn should its worker be lost.
+    # What a try has begun to push, and over what: to be withdrawn unless the build succeeds.
     pushing = fields.JSONField[dict[str, Any] | None](null=True)
 
     # What came of it.

@@ -115,7 +115,11 @@ async def tending(services: Services, slots: Slots | None = None) -> AsyncIterat
         # By themselves: a server that does not answer must not hold up the builds.
         asyncio.create_task(
             _tidy_forever(
-                services, sweeping.finish, existing.look_at_some, housekeeping.clean_if_due
+                services,
+                sweeping.finish,
+                sweeping.withdraw_left,
+                existing.look_at_some,
+                housekeeping.clean_if_due,
             )
         ),
     ]
