@@ -86,7 +86,8 @@ class Queue:
         """Take no more messages, which others could have; those that run go on."""
         if self._worker:
             for consumer in self._worker.consumers.values():
-                consumer.pause()
+                # For good: one that pauses closes its connection, and sleeps for three seconds.
+                consumer.stop()
 
     async def stop(self) -> None:
         """Take no more builds. Those that run must be ended first, or this waits for them."""

@@ -196,7 +196,7 @@ def connections(server: Server) -> int:
 def test_ctrl_c_is_a_good_end_too(tmp_path: Path) -> None:
     with quiet_server(tmp_path / "data") as server:
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(3) == 0  # it has nothing to wait for
     assert "Traceback" not in server.log.read_text()
 
 
