@@ -13,10 +13,10 @@ demo: setup ## build an example image before your eyes, then serve until Ctrl-C
 
 test: setup ## run the whole suite against real servers that it starts itself
 	@deploy/debian/install test
-	@# Three processes, for most of the time is spent waiting for real servers; in the order of the
-	@# names, so that the longest files come first. A cluster's nodes want both cores, so its tests
-	@# follow. ARGS may choose none of either, which pytest answers with 5.
-	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
+	@# Three processes, for most of the time is spent waiting for real servers; each takes a file after
+	@# the other in the order of the names, so that the longest come first. A cluster's nodes want
+	@# both cores, so its tests follow. ARGS may choose none of either, which pytest answers with 5.
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster" $(ARGS) || [ $$? = 5 ]
 	@$(BIN)/pytest -m cluster $(ARGS) || [ $$? = 5 ]
 
 check: setup ## format, lint and types, as CI wants them

@@ -24,9 +24,6 @@ from tests.service.pulled import files_of
 from tests.service.saving import instance, is_clean, saved, until, user
 from tests.service.test_dockerfile import new_name
 
-# With containers of its own it runs beside the others.
-pytestmark = pytest.mark.xdist_group("saving_phases")
-
 PODS = {"docker": "phases-docker", "containerd": "phases-containerd"}
 NODES = {"docker": "node1", "containerd": "node2"}
 CONTAINER = "main"
