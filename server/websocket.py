@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
+from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnected as Disconnected
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
 )
@@ -21,14 +25,31 @@ from server.request_context import context_for
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
+log = logging.getLogger(__name__)
+
 FORBIDDEN = 4403  # by the protocol, what a server that rejects a connection closes it with
 TRY_LATER = 1013  # RFC 6455's registry
+# What sending raises once the client is gone: at first, when it was noticed, and as the library
+# passes it on.
+GONE = (WebSocketDisconnect, Disconnected, WebSocketDisconnected)
 
 
 class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
     """A connection of one user, closed when their token expires."""
 
     _expiry: asyncio.Task[None] | None = None
+
+    async def handle(self) -> None:
+        """Speak until either side ends it, or the client is gone."""
+        with contextlib.suppress(*GONE):
+            await super().handle()
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """Report what an operation failed of; a client that has hung up meanwhile is no news."""
+        if isinstance(error, GONE):
+            log.debug("a client hung up while it was sent to")
+        else:
+            await super().handle_task_exception(error)
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Learn who speaks before anything is acknowledged."""
@@ -95,7 +116,7 @@ class Connection(BaseGraphQLTransportWSHandler[RequestContext, None]):
         if identity.seconds_left is None:
             return
         await asyncio.sleep(max(0, identity.seconds_left))
-        with contextlib.suppress(RuntimeError):  # it was closed meanwhile
+        with contextlib.suppress(RuntimeError, *GONE):  # it was closed meanwhile
             await self.websocket.close(FORBIDDEN, "The token has expired. Connect with a new one.")
 
 

@@ -3,12 +3,23 @@
 import asyncio
 import contextlib
 import itertools
+import logging
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from uuid import uuid4
 
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from models.enums import Visibility
 from tests.fixtures.registry import RegistryServer
-from tests.fixtures.service import BUILD, JSON, Client
+from tests.fixtures.service import BUILD, JSON, Client, client_of
+from tests.rows import image, save
+from tests.server.serving import served
+from tests.service.inside import inside
+from tests.service.places import until
 from tests.service.test_dockerfile import new_name
+from tests.service.tokens import bearer
 
 UPDATED = f"subscription($id: ID!) {{ buildUpdated(buildId: $id) {{ {BUILD} }} }}"
 CHANGED = """subscription { imageChanged { id image {
@@ -223,3 +234,46 @@ async def first_messages(client: Client, query: str) -> list[str]:
         message = await socket.receive_json()
     errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
     return [error["message"] for error in errors]
+
+
+async def test_a_client_that_hangs_up_while_it_is_sent_to_is_no_news(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with inside(tmp_path) as server:
+        # The moment between the loss of a connection and the news of it: no client can choose it.
+        async def losing(scope: Scope, receive: Receive, send: Send) -> None:
+            async def lost(message: Message) -> None:
+                if '"next"' in message.get("text", ""):
+                    raise OSError
+                await send(message)
+
+            assert scope["type"] == "websocket"
+            await server.app(scope, receive, lost)
+
+        row = await save(image(visibility=Visibility.PUBLIC))
+        async with served(losing) as url, client_of(url, **bearer("mina")) as user:
+            logging.getLogger("uvicorn").addHandler(caplog.handler)  # it has its own
+            socket = await user.session.ws_connect(
+                f"{url}/graphql", protocols=["graphql-transport-ws"]
+            )
+            async with socket:
+                await socket.send_json({"type": "connection_init", "payload": user.headers})
+                for id_ in "12":
+                    query = {"query": "subscription { imageChanged { id } }"}
+                    await socket.send_json({"id": id_, "type": "subscribe", "payload": query})
+                await socket.send_json({"type": "ping"})
+                assert [(await socket.receive_json())["type"] for _ in range(2)] == [
+                    "connection_ack",
+                    "pong",
+                ]
+                caplog.set_level(logging.DEBUG, "server.websocket")
+                server.services.notifier.publish("image", row.id)
+                await until(lambda: _both(caplog), "the end of both")
+                await socket.send_json({"type": "ping"})  # which nobody can answer any more
+                await socket.receive()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def _both(caplog: pytest.LogCaptureFixture) -> bool:
+    names = [record.name for record in caplog.records]
+    return names.count("server.websocket") + names.count("strawberry.ws.task") >= 2
