@@ -10,7 +10,7 @@ from aiodocker import DockerError
 from engine.docker.buildkit import BuildKitProgress
 from engine.docker.classic import ClassicProgress
 from engine.docker.client import DockerEngine
-from engine.docker.events import BuildEvent, ImageBuilt, StepChanged
+from engine.docker.events import BuildEvent, ImageBuilt, StepChanged, StepOutput
 from engine.docker.failures import build_failure
 from engine.docker.steps import Steps
 from engine.docker.stream import Message
@@ -71,11 +71,13 @@ async def build(
     params = _params(builder, dockerfile, tag, target, no_cache, labels or {}, build_args or {})
     params |= _dated(params, epoch)
     body = _Body(context)
+    printed = _Printed()
     messages = engine.messages("build", params, {"Content-Type": "application/x-tar"}, body.read())
     try:
         async with contextlib.aclosing(messages):
             async for message in messages:
                 for event in progress.read(message):
+                    printed.note(event)
                     yield event
                 if progress.stuck():
                     await _rescue(engine, progress, tag)
@@ -88,7 +90,7 @@ async def build(
         # An engine that is stopped kills the command first: that is not the command's failure.
         await engine.ping()
         failed = progress.steps.failed(readable(reason))
-        raise build_failure(reason, failed, dockerfile) from refusal
+        raise build_failure(reason, failed, printed.by(failed), dockerfile) from refusal
     except BuildFailed:
         for change in progress.steps.cancel_rest():
             yield change
@@ -97,6 +99,25 @@ async def build(
         raise
     for event in last:
         yield event
+
+
+class _Printed:
+    """What each step printed at last, which may tell why it failed."""
+
+    _MOST = 1000  # bytes
+
+    def __init__(self) -> None:
+        self._by_step: dict[int | None, bytes] = {}
+
+    def note(self, event: BuildEvent) -> None:
+        """Remember what is output."""
+        if isinstance(event, StepOutput):
+            before = self._by_step.get(event.step, b"")
+            self._by_step[event.step] = (before + event.data)[-self._MOST :]
+
+    def by(self, step: StepChanged | None) -> str:
+        """The last words of a step; blank for one that printed nothing."""
+        return self._by_step.get(step.index, b"").decode(errors="replace") if step else ""
 
 
 def _last(progress: _Progress) -> list[BuildEvent]:

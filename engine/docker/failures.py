@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.docker.events import StepChanged
+from engine.docker.full_disk import full_disk
 from engine.docker.registry_failures import base_failure, is_about_registry
 from engine.docker.wording import instruction, readable, sentence
 from engine.errors import BuildFailed
@@ -19,10 +20,12 @@ OUT_OF_MEMORY_EXIT = 137
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The builder's last words, the step they are about, and the Dockerfile that was asked for."""
+    """The builder's last words, the step they are about and what that printed at last, and the
+    Dockerfile that was asked for."""
 
     text: str
     step: StepChanged | None
+    printed: str
     dockerfile: str
 
     @property
@@ -46,9 +49,11 @@ class Refusal:
         return instruction(self.step.name)[1] if self.step else ""
 
 
-def build_failure(text: str, step: StepChanged | None, dockerfile: str) -> BuildFailed:
+def build_failure(
+    text: str, step: StepChanged | None, printed: str, dockerfile: str
+) -> BuildFailed:
     """The failure that an error text of the builder stands for."""
-    refusal = Refusal(text, step, dockerfile)
+    refusal = Refusal(text, step, printed, dockerfile)
     verdicts = (rule(refusal) for rule in _RULES)
     return next(filter(None, verdicts), None) or _other(refusal)
 
@@ -179,13 +184,8 @@ def _base_unavailable(refusal: Refusal) -> BuildFailed | None:
 
 
 def _disk_full(refusal: Refusal) -> BuildFailed | None:
-    if "no space left on device" not in refusal.text:
-        return None
-    return BuildFailed(
-        FailureCode.INTERNAL,
-        "The engine's disk is full; its operator has to make room.",
-        refusal.index,
-    )
+    # Of a command that found no room, the builder says that it failed, and nothing else.
+    return full_disk(f"{refusal.text}\n{refusal.printed}", refusal.index)
 
 
 def _engine_ending(refusal: Refusal) -> BuildFailed | None:

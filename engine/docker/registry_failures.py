@@ -2,6 +2,7 @@
 
 import re
 
+from engine.docker.full_disk import full_disk
 from engine.docker.wording import readable, sentence
 from engine.errors import BuildFailed
 from models.enums import FailureCode
@@ -29,6 +30,8 @@ def is_about_registry(text: str) -> bool:
 
 def base_failure(reference: str, text: str, step: int | None = None) -> BuildFailed:
     """Why a base image could not be had."""
+    if full := full_disk(text, step):
+        return full
     reason = sentence(readable(text))
     if _UNREACHABLE.search(text):
         return BuildFailed(

@@ -12,17 +12,23 @@ from pathlib import Path
 
 import pytest
 
+from engine.docker.build import build
+from engine.docker.client import DockerEngine
+from engine.errors import BuildFailed
+from models.enums import Blame
+from server.local.engine import local_engine
 from tests.chaos.arena import Arena, arena, dockerfile, ended_well, new_name
 from tests.chaos.builds import create, held_in, said
 from tests.chaos.disk import Disk, disk
 from tests.fixtures.database import postgres_server
-from tests.fixtures.docker import PushBusybox
+from tests.fixtures.docker import PushBusybox, context
 from tests.fixtures.service import Client, client_of
 from tests.service.quiet import quiet_server
 
 UPDATE = """mutation($id: ID!, $description: String) {
   updateImage(id: $id, input: {description: $description}) {
     __typename ... on Error { message } } }"""
+ENGINE_FULL = "The engine's disk is full. Ask an administrator to make room on it."
 FULL = "The database's disk is full. Ask an administrator to make room on it, and try again."
 
 
@@ -136,6 +142,30 @@ async def test_a_full_data_folder_delays_and_breaks_nothing(
             await ended_well(ring, user, before)
             after = await create(ring, user, seconds=0)
             assert (await ended_well(ring, user, after))["attempt"] == 1
+
+
+async def test_an_engine_whose_disk_is_full_is_to_blame(
+    ring: Arena, user: Client, tmp_path: Path
+) -> None:
+    with (
+        _mounted(tmp_path / "engine", 256 << 20) as found,
+        # Not the mount itself, for an engine undoes what is mounted where it keeps its data.
+        local_engine(found.path / "data") as url,
+        ring.worker(ENGINE_URL=url, BUILD_ATTEMPTS="20"),
+    ):
+        with found.full():
+            created = await create(ring, user, seconds=0)
+            await said(user, created["build"]["id"], f"INTERNAL: {ENGINE_FULL}")
+        assert (await ended_well(ring, user, created))["attempt"] > 1
+
+        async with DockerEngine(url) as engine:
+            text = f"FROM {ring.base}\nRUN dd if=/dev/zero of=/large bs=1M count=500\n"
+            with pytest.raises(BuildFailed, match=ENGINE_FULL) as caught:
+                async for _ in build(engine, context({"Dockerfile": text})):
+                    pass
+        assert caught.value.blame is Blame.SYSTEM
+        again = await create(ring, user, seconds=0)
+        assert (await ended_well(ring, user, again))["attempt"] == 1
 
 
 async def test_a_full_work_folder_costs_tries_until_there_is_room(
