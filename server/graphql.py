@@ -1,9 +1,11 @@
 """GraphQL over HTTP, server-sent events and WebSocket, for one schema."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -107,6 +109,13 @@ class Endpoint(GraphQL[RequestContext, None]):
     def decode_json(self, data: str | bytes) -> object:
         """Also what comes by WebSocket."""
         return graphql_request.decode(data)
+
+    def encode_json(self, data: object) -> str:
+        """Also what goes by WebSocket, whose messages are text."""
+        try:
+            return orjson.dumps(data).decode()
+        except orjson.JSONEncodeError:
+            return json.dumps(data)
 
     async def parse_http_body(
         self, request: AsyncHTTPRequestAdapter

@@ -5,15 +5,14 @@ Read after a cursor; at the end, wait for a notification; read again.
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 
 from engine.blobs import Blobs
 from engine.errors import NotFound
 from engine.logs.archive import Archive, ArchiveWriter, Chunk, key_of
-from engine.logs.joining import FOLLOWED_SPAN, JOINED_SPAN, joined
+from engine.logs.joining import FOLLOWED_SPAN, joined
 from engine.notify import Notifier
 from engine.together import Together
 from models import Build, LogChunk
@@ -49,7 +48,8 @@ class LogReader:
         self._blobs = blobs
         self._notifier = notifier
         self._archives: dict[str, Archive] = {}
-        self._news = Together(_news)
+        self._lines = Together(_lines)
+        self._builds = Together(_build)
 
     async def page(self, build_id: int, after: int, most: int) -> Page:
         """At most `most` lines after line `after`. Raises NotFound."""
@@ -70,22 +70,31 @@ class LogReader:
         Ends with `End`, and only when the build is over. Raises NotFound.
         """
         cursor = after
+        ahead: asyncio.Future[list[Chunk]] | None = None
         with self._notifier.subscribe("build", build_id) as news:
-            while True:
-                # Of a thousand readers, nearly all stand at the same line.
-                build, chunks = await self._news.ask((build_id, cursor))
-                for chunk in chunks:
-                    cursor = chunk.last_line
-                    yield chunk
-                if not chunks and _is_over(build):
-                    async for chunk in self._rest(build, cursor):
+            try:
+                while True:
+                    # Of a thousand readers, nearly all stand at the same line.
+                    chunks = await (ahead or self._lines.ask((build_id, cursor)))
+                    # While much goes out, the database fetches what comes behind it.
+                    ahead = self._ahead(build_id, chunks) if len(chunks) > 1 else None
+                    for chunk in chunks:
                         cursor = chunk.last_line
                         yield chunk
-                    if cursor >= build.log_lines:
-                        yield End(cursor, build.status)
-                        return
-                if not chunks:
+                    if chunks:
+                        continue
+                    build = await self._builds.ask(build_id)
+                    if _is_over(build):
+                        async for chunk in self._rest(build, cursor):
+                            cursor = chunk.last_line
+                            yield chunk
+                        if cursor >= build.log_lines:
+                            yield End(cursor, build.status)
+                            return
                     await news.wait()
+            finally:
+                if ahead:
+                    ahead.cancel()
 
     async def text(self, build: Build, start: int = 0) -> AsyncIterator[bytes]:
         """The text from byte `start` on, as far as it is kept now."""
@@ -98,6 +107,9 @@ class LogReader:
             if len(data) > start:
                 yield data[start:]
             start = max(0, start - len(data))
+
+    def _ahead(self, build_id: int, chunks: list[Chunk]) -> asyncio.Future[list[Chunk]]:
+        return asyncio.ensure_future(self._lines.ask((build_id, chunks[-1].last_line)))
 
     async def _rest(self, build: Build, after: int) -> AsyncIterator[Chunk]:
         """What is missing to the end of a build that is over; mostly nothing is."""
@@ -123,7 +135,7 @@ class LogReader:
                 yield chunk
             return
         while rows := await _rows(build.id, after):
-            for chunk in _chunks(rows):
+            for chunk in joined(rows):
                 yield chunk
             after = rows[-1].last_line
 
@@ -135,18 +147,13 @@ class LogReader:
         return self._archives[key]
 
 
-async def _news(place: tuple[int, int]) -> tuple[Build, list[Chunk]]:
-    """The build, and the next lines of those that are kept as rows. Raises NotFound.
-
-    The state is read before the lines: what it calls the last line is kept already.
-    """
+async def _lines(place: tuple[int, int]) -> list[Chunk]:
+    """The next lines behind a line of those that are kept as rows."""
     build_id, after = place
-    build = await _build(build_id)
-    rows = [] if build.log_key else await _rows(build_id, after)
-    chunks = list(_chunks(rows, FOLLOWED_SPAN))
+    chunks = list(joined(await _rows(build_id, after), FOLLOWED_SPAN))
     if chunks:
         chunks[0] = _behind(chunks[0], after)
-    return build, chunks
+    return chunks
 
 
 async def archive(build: Build, blobs: Blobs) -> None:
@@ -174,18 +181,15 @@ async def archive(build: Build, blobs: Blobs) -> None:
         await blobs.delete(key_of(build.id))  # its image was deleted meanwhile
 
 
-def _add(writer: ArchiveWriter, rows: Iterable[LogChunk]) -> None:
-    for chunk in _chunks(rows):
+def _add(writer: ArchiveWriter, rows: Iterable[Chunk]) -> None:
+    for chunk in joined(rows):
         writer.add(chunk)
 
 
-async def _rows(build_id: int, after: int) -> list[LogChunk]:
-    rows = LogChunk.filter(build_id=build_id, last_line__gt=after)
-    return await rows.order_by("last_line").limit(BATCH)
-
-
-def _chunks(rows: Iterable[LogChunk], span: timedelta = JOINED_SPAN) -> Iterator[Chunk]:
-    return joined((Chunk(r.first_line, r.last_line, r.step, r.time, r.text) for r in rows), span)
+async def _rows(build_id: int, after: int) -> list[Chunk]:
+    rows = LogChunk.filter(build_id=build_id, last_line__gt=after).order_by("last_line")
+    values = rows.limit(BATCH).values_list("first_line", "last_line", "step", "time", "text")
+    return [Chunk(*row) for row in await values]
 
 
 async def _build(build_id: int) -> Build:

@@ -48,6 +48,29 @@ async def test_lines_arrive_while_their_step_runs(client: Client, base: str) -> 
     assert lines_of(chunks, found["endCursor"])[-1].text == "Canceled."
 
 
+async def test_followers_of_one_build_are_told_what_each_asks_for(
+    client: Client, base: str
+) -> None:
+    build = await started(client, f"FROM {base}\n{run(SLOWLY)}")
+    some = """subscription($id: ID!, $timed: Boolean!) { buildLog(buildId: $id) {
+        ... on BuildLogChunk { text time @include(if: $timed) } } }"""
+    other = (
+        "subscription($id: ID!) { buildLog(buildId: $id) { ... on BuildLogChunk { said: text } } }"
+    )
+
+    async def told(query: str, **variables: object) -> list[JSON]:
+        return [event async for event in client.subscribe(query, id=build, **variables) if event]
+
+    timed, same, untimed, renamed = await asyncio.gather(
+        told(some, timed=True), told(some, timed=True), told(some, timed=False), told(other)
+    )
+    assert len(timed) > 3
+    for events, keys in ((timed, "text time"), (untimed, "text"), (renamed, "said")):
+        assert {" ".join(event) for event in events} == {keys}
+    texts = ["\n".join(event["text"] for event in events) for events in (timed, same, untimed)]
+    assert texts == ["\n".join(event["said"] for event in renamed)] * 3
+
+
 async def test_every_way_of_following_tells_the_same(client: Client, base: str) -> None:
     build = await started(client, f"FROM {base}\n{run(SLOWLY)}")
     url = (await client.build(build))["logUrl"]
