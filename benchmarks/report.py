@@ -121,7 +121,8 @@ does weighs on both sides of a round alike. Memory is the most that was resident
   as it does unless told otherwise. Its caches spare it that, and leave an endpoint that neither
   authenticates nor limits nor logs anything: it shows what these cost, and has no target.
 - **Subscribers**: a server, a worker, PostgreSQL and Redis, each a process of its own; one process
-  holds all subscribers, each with a WebSocket. The build waits for them and prints for ten seconds.
+  holds all subscribers, each with a WebSocket. The worker is frozen until they are there; then the
+  build prints for ten seconds.
 - **Replay**: the build's writer put the lines into rows; the build still runs, so they are read
   from there. The subscriber decodes JSON. The baseline fetches all rows by one statement.
 - **The first line**: nothing else is under way, the subscriber connects once it has the build's id.

@@ -1,8 +1,8 @@
 """Subscribers of one build's log, in a process of their own: so many WebSockets, one each.
 
-Run as a program with the server's address, the build's id and their number. It prints `ready` once
-each has received something, and at the end of the log, as JSON, the ages in milliseconds of
-the lines that are the time of their printing, by percentile.
+Run as a program with the server's address, the build's id and their number. At the end of the log
+it prints, as JSON, the ages in milliseconds of the lines that are the time of their printing, by
+percentile.
 """
 
 import asyncio
@@ -18,43 +18,20 @@ import aiohttp
 from benchmarks.log_latency import times
 from tests.fixtures.service import Client
 
-# Handshakes at once: thousands of people do not come in the same moment.
-_CONNECTING = 50
 
+async def follow(client: Client, build: str, count: int) -> dict[str, float]:
+    """What all of them have received together, at the end of the log."""
+    ages = array("d")
 
-class Subscribers:
-    """All of them, and the ages of the lines that they have received together."""
-
-    def __init__(self, client: Client, build: str, count: int) -> None:
-        self._client = client
-        self._build = build
-        self._count = count
-        self._waiting = count
-        self._room = asyncio.Semaphore(_CONNECTING)
-        self._ages = array("d")
-
-    async def follow(self) -> None:
-        """To the end of the log."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._count):
-                group.create_task(self._follow_one())
-
-    def summary(self) -> dict[str, float]:
-        """What is told at the end."""
-        return {"lines": len(self._ages), "p99": statistics.quantiles(self._ages, n=100)[-1]}
-
-    async def _follow_one(self) -> None:
-        await self._room.acquire()
-        is_first = True
-        async for event in self._client.follow(self._build):
-            if is_first:
-                is_first = False
-                self._room.release()
-                self._waiting -= 1
-                if not self._waiting:
-                    print("ready", flush=True)
+    async def follow_one() -> None:
+        async for event in client.follow(build):
             now = time.time() * 1000
-            self._ages.extend(now - printed for printed in _times(event.get("text", "")))
+            ages.extend(now - printed for printed in _times(event.get("text", "")))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(count):
+            group.create_task(follow_one())
+    return {"lines": len(ages), "p99": statistics.quantiles(ages, n=100)[-1]}
 
 
 @functools.lru_cache
@@ -65,9 +42,7 @@ def _times(text: str) -> list[float]:
 async def _main(url: str, build: str, count: int) -> None:
     # By default, aiohttp opens no more than a hundred connections.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        subscribers = Subscribers(Client(session, url), build, count)
-        await subscribers.follow()
-    print(json.dumps(subscribers.summary()), flush=True)
+        print(json.dumps(await follow(Client(session, url), build, count)), flush=True)
 
 
 if __name__ == "__main__":
