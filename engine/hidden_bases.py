@@ -8,16 +8,28 @@ from typing import Any
 
 from tortoise.expressions import Q
 
-from engine.errors import BuildFailed
+from engine import reading_rights
+from engine.errors import BuildFailed, Forbidden
 from engine.job import Job
+from engine.push_policy import Author
 from engine.reference import Reference
 from models import Build, Image
 from models.enums import FailureCode, Visibility
 
 
 async def refuse_hidden(job: Job, name: str, reference: Reference) -> None:
-    """Raise BuildFailed for a private image of another owner, as for one that there is not."""
-    if reference.registry == job.services.settings.registry and await _is_hidden(job, reference):
+    """Raise BuildFailed for what the author may not read, and for another's private image.
+
+    The latter as for one that there is not.
+    """
+    if reference.registry != job.services.settings.registry:
+        return
+    try:
+        reading_rights.check(job.services.settings, reference.repository, Author.of(job.build))
+    except Forbidden as error:
+        message = f"The base image {name} is not yours to use. {error.message}"
+        raise BuildFailed(FailureCode.BASE_DENIED, message) from None
+    if await _is_hidden(job, reference):
         message = f"There is no base image {name}. Check its name and tag."
         raise BuildFailed(FailureCode.BASE_NOT_FOUND, message)
 

@@ -74,6 +74,7 @@ async def create(
         number=1,
         status=BuildStatus.QUEUED,
         created_by=owner,
+        created_as=draft.author.record,
         created_at=image.created_at,
         upload_key=making.upload_key,
         may_replace=draft.overwrite,

@@ -1,8 +1,11 @@
-"""Which repositories a user may push to, by patterns with their name and groups."""
+"""Which repositories a user may push to or read, by patterns with their name and groups."""
 
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
+
+from models import Build
 
 # One part of a repository's name (OCI distribution): what else a user may be called names none.
 _PART = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
@@ -20,11 +23,22 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who pushes."""
+    """Who pushes or reads."""
 
     name: str
     groups: frozenset[str]
     admin: bool
+
+    @classmethod
+    def of(cls, build: Build) -> "Author":
+        """Who asked for a build, as they were then."""
+        known = build.created_as or {}
+        return cls(build.created_by, frozenset(known.get("groups", ())), known.get("admin", False))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a build keeps of them besides their name."""
+        return {"groups": sorted(self.groups), "admin": self.admin}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which of the registry's repositories a user may list and register images from.
+"""Which of the registry's repositories a user may list, register images from, and build on.
 
 Darkroom asks the registry with its own account, which may read more than each of its users should.
 """

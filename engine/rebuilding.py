@@ -4,6 +4,7 @@ from engine import schedule, tracing
 from engine.builds import enqueue, follow
 from engine.clock import now
 from engine.errors import FieldProblem, InvalidInput
+from engine.push_policy import Author
 from engine.services import Services
 from models import Build, Duty, Image
 from models.database import transaction
@@ -18,7 +19,7 @@ _NOT_AGAIN = (
 
 
 async def rebuild(
-    services: Services, image: Image, original: Build | None, *, pinned: bool, by: str
+    services: Services, image: Image, original: Build | None, *, pinned: bool, by: Author
 ) -> Build:
     """Queue another build of an image.
 
@@ -38,14 +39,14 @@ async def rebuild(
             f"Build {original.number} ended before its inputs were on record. Name another build, "
             "or take today's inputs with `pinned: false`."
         )
-    await schedule.require_room(services.settings, by)
+    await schedule.require_room(services.settings, by.name)
     build = await transaction(lambda: _write(image, original, pinned, by))
     await follow(services, build)
     await enqueue(services, build)
     return build
 
 
-async def _write(image: Image, original: Build, pinned: bool, by: str) -> Build:
+async def _write(image: Image, original: Build, pinned: bool, by: Author) -> Build:
     # Written first, so that two rebuilds at once count one after the other.
     await Image.filter(id=image.id).update(updated_at=now())
     # Housekeeping removes no context meanwhile.
@@ -60,7 +61,8 @@ async def _write(image: Image, original: Build, pinned: bool, by: str) -> Build:
         image_id=image.id,
         number=newest.number + 1 if newest else 1,
         status=BuildStatus.QUEUED,
-        created_by=by,
+        created_by=by.name,
+        created_as=by.record,
         created_at=now(),
         rebuild_of_id=original.id,
         pinned=pinned,

@@ -29,6 +29,8 @@ class Build(Model):
     number = fields.IntField()  # 1, 2, 3 … within the image
     status = fields.CharEnumField(BuildStatus, "BuildStatus", max_length=16)
     created_by = fields.CharField(max_length=255)
+    # What their token said of them then: `groups`, and whether `admin`. Older rows have none.
+    created_as = fields.JSONField[dict[str, Any] | None](null=True)
     created_at = fields.DatetimeField()
     started_at = fields.DatetimeField(null=True)
     finished_at = fields.DatetimeField(null=True)

@@ -128,7 +128,7 @@ class Mutation(TagMutation):
         pushing_rights.check_policy(services_of(info), image.repository, author_of(info))
         original = await find.build_to_see(viewer_of(info), input.build) if input.build else None
         build = await rebuilding.rebuild(
-            services_of(info), image, original, pinned=input.pinned, by=viewer_of(info).name
+            services_of(info), image, original, pinned=input.pinned, by=author_of(info)
         )
         await image.refresh_from_db()
         return results.CreateImagePayload(image=Image.of(image), build=Build.of(build))

@@ -22,12 +22,15 @@ TAGS = "query($repository: String!) { registryTags(repository: $repository) { na
 
 
 @pytest.fixture
-async def server(registry: RegistryServer, tmp_path: Path) -> AsyncIterator[Inside]:
+async def server(
+    docker_engine: str, registry: RegistryServer, tmp_path: Path
+) -> AsyncIterator[Inside]:
     async with registry.client() as client:
         for repository in HELD:
             await push_image(client, repository, "1", tiny_image())
     policy = (f"{MARK}/**", "{user}/**", "{group}/*")
-    async with inside(tmp_path, registry=registry.host, read_policy=policy) as running:
+    given = {"registry": registry.host, "engine_url": docker_engine, "read_policy": policy}
+    async with inside(tmp_path, **given) as running:
         yield running
 
 
@@ -66,6 +69,27 @@ async def test_the_rest_is_refused_whether_it_is_there_or_not(server: Inside) ->
             answer = await user.execute(TAGS, repository=repository)
             assert answer["data"] is None
             assert "You may not read" in answer["errors"][0]["message"]
+
+
+async def test_what_may_not_be_read_is_no_base_image(
+    server: Inside, registry: RegistryServer
+) -> None:
+    async def built(groups: list[str], repository: str) -> JSON:
+        user = Client(session, server.url, bearer("mina", groups=groups))
+        created = await user.create(
+            "Dockerfile",
+            name=f"/built/{uuid4().hex}:1",
+            dockerfile=f"FROM {registry.host}/{repository}:1\nLABEL a={MARK}\n",
+        )
+        return await user.finished(created)
+
+    async with aiohttp.ClientSession() as session:
+        for groups, repository in (([], f"mina/{MARK}"), (["vision"], f"vision/{MARK}")):
+            assert (await built(groups, repository))["status"] == "SUCCEEDED"
+        refused = (await built([], f"vision/{MARK}"))["failure"]
+        assert refused["code"] == "BASE_DENIED"
+        assert f"/vision/{MARK}" in refused["message"]
+        assert "`/mina/**`" in refused["message"]
 
 
 async def test_administrators_read_everything(server: Inside) -> None:
