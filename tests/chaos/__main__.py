@@ -2,8 +2,9 @@
 
 Two servers, three workers and what they rely on run against a stream of builds; each round breaks
 one thing or two at once, waits for the builds, and checks what must hold. Every kind of failure has
-had its turn before one comes again. The seed decides what is broken when; the builds go on in their
-own time, so that a run is told again by its seed, and not to the millisecond.
+had its turn before one comes again, and so has each broker. The seed decides what is broken when;
+the builds go on in their own time, so that a run is told again by its seed, and not to the
+millisecond.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 import aiohttp
 
 from schema import ids
+from tests.chaos import brokers
 from tests.chaos.failures import FAILURES, Failure
 from tests.chaos.invariants import INVARIANTS
 from tests.chaos.stream import Asked, Broken, Stream
@@ -32,9 +34,10 @@ MOST_SECONDS = 600  # of one round with all its checks
 
 @dataclass(frozen=True)
 class Round:
-    """What is broken together, and after how many seconds."""
+    """The broker that is used, what is broken together, and after how many seconds."""
 
     number: int
+    broker: str
     failures: list[tuple[float, Failure]]
     dice: random.Random
 
@@ -42,10 +45,13 @@ class Round:
 def rounds(seed: int) -> Iterator[Round]:
     """The plan of a seed, without an end."""
     deck: list[tuple[str, Failure]] = []
+    names: list[str] = []
     number = 0
     while True:
         number += 1
         dice = random.Random(f"{seed}/{number}")  # noqa: S311  # to be repeated
+        if not names:
+            names = dice.sample(brokers.NAMES, len(brokers.NAMES))
         drawn: list[tuple[str, Failure]] = []
         for _ in range(dice.randint(1, 2)):
             if not deck:
@@ -53,7 +59,8 @@ def rounds(seed: int) -> Iterator[Round]:
                 dice.shuffle(deck)
             if all(deck[-1][0] != kind for kind, _ in drawn):
                 drawn.append(deck.pop())
-        yield Round(number, [(dice.uniform(0, 5), failure) for _, failure in drawn], dice)
+        failures = [(dice.uniform(0, 5), failure) for _, failure in drawn]
+        yield Round(number, names.pop(), failures, dice)
 
 
 class Run:
@@ -81,9 +88,11 @@ class Run:
     async def _round(self, plan: Round) -> None:
         stream = Stream(self._world, plan.dice)
         number = plan.dice.randint(*BUILDS)
+        await self._world.use(plan.broker)
+        self._say(f"round {plan.number}: by {plan.broker}")
         try:
             async with asyncio.timeout(MOST_SECONDS):
-                with self._world.leaks.watching(self._world.redis.url):
+                with self._world.leaks.watching(self._world.broker.search):
                     await asyncio.gather(
                         stream.run(number, self._built),
                         *(self._fail(plan, pause, failure) for pause, failure in plan.failures),

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
+from tests.chaos.around import LEASE
 from tests.chaos.machines import WorkerMachine, until_it_starts
-from tests.chaos.world import LEASE, World
-from tests.servers.network import Mode
+from tests.chaos.world import World
+from tests.servers.network import Mode, Network
 from tests.servers.program import Program
 
 Failure = Callable[[World, random.Random], Awaitable[None]]
@@ -69,8 +70,7 @@ async def kill_all(world: World, dice: random.Random) -> None:
 async def restart_one_by_one(world: World, dice: random.Random) -> None:
     """a rolling restart of all servers and workers"""
     for machine in world.machines:
-        await thread(machine.stop)
-        await thread(machine.start)
+        await thread(machine.restart)
 
 
 async def restart_an_engine(world: World, dice: random.Random) -> None:
@@ -111,7 +111,7 @@ async def fill_the_registry(world: World, dice: random.Random) -> None:
 
 async def trouble_to_the_registry(world: World, dice: random.Random) -> None:
     """a bad network to the registry"""
-    await _trouble("registry", world, dice)
+    await _trouble(world.networks["registry"], dice)
 
 
 async def restart_the_database(world: World, dice: random.Random) -> None:
@@ -136,28 +136,27 @@ async def fill_the_database(world: World, dice: random.Random) -> None:
 
 async def trouble_to_the_servers_database(world: World, dice: random.Random) -> None:
     """a bad network between servers and database"""
-    await _trouble("servers' database", world, dice)
+    await _trouble(world.networks["servers' database"], dice)
 
 
 async def trouble_to_the_workers_database(world: World, dice: random.Random) -> None:
     """a bad network between workers and database"""
-    await _trouble("workers' database", world, dice)
+    await _trouble(world.networks["workers' database"], dice)
 
 
 async def flush_the_broker(world: World, dice: random.Random) -> None:
     """the broker forgets everything"""
-    await thread(world.redis.program.kill)
-    await thread(world.redis.program.start)
+    await thread(world.broker.forget)
 
 
 async def lose_the_broker(world: World, dice: random.Random) -> None:
     """the broker is away for a while"""
-    await _killed_for(world.redis.program, dice.uniform(2, 15))
+    await _killed_for(world.broker.program, dice.uniform(2, 15))
 
 
 async def trouble_to_the_broker(world: World, dice: random.Random) -> None:
     """a bad network to the broker"""
-    await _trouble("broker", world, dice)
+    await _trouble(world.broker.network, dice)
 
 
 async def break_the_blobs(world: World, dice: random.Random) -> None:
@@ -168,7 +167,7 @@ async def break_the_blobs(world: World, dice: random.Random) -> None:
 
 async def trouble_to_the_blobs(world: World, dice: random.Random) -> None:
     """a bad network to the blob store"""
-    await _trouble("blobs", world, dice)
+    await _trouble(world.networks["blobs"], dice)
 
 
 async def fill_a_worker(world: World, dice: random.Random) -> None:
@@ -229,10 +228,10 @@ async def _killed_for(program: Program, seconds: float) -> None:
     await thread(program.start)
 
 
-async def _trouble(name: str, world: World, dice: random.Random) -> None:
+async def _trouble(network: Network, dice: random.Random) -> None:
     """It delays, drops or cuts for a while."""
     modes: list[Mode] = ["cut", "delay", "swallow"]
-    with world.networks[name].during(dice.choice(modes)):
+    with network.during(dice.choice(modes)):
         await asyncio.sleep(dice.uniform(0.5, 2) * LEASE)
 
 

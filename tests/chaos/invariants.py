@@ -11,9 +11,10 @@ from engine.docker.client import DockerEngine
 from schema import ids
 from server.local.engine import network_name
 from tests.chaos.arena import log_is_whole
+from tests.chaos.around import LEASE
 from tests.chaos.machines import Engine
 from tests.chaos.stream import Asked, Broken, insist
-from tests.chaos.world import LEASE, World
+from tests.chaos.world import World
 from tests.fixtures.docker import BASE
 
 END_SECONDS = 180
@@ -115,6 +116,18 @@ async def digests_are_in_the_registry(world: World, asked: list[Asked]) -> None:
                 raise Broken(f"an image and its current build differ: {dict(row)}")
 
 
+async def nothing_else_is_in_the_registry(world: World, asked: list[Asked]) -> None:
+    """no tag is left of an image of which no build has succeeded"""
+    query = "SELECT name FROM image WHERE digest IS NULL"
+    async with world.rows() as rows:
+
+        async def left() -> list[str]:
+            names = [row["name"] for row in await rows.fetch(query)]
+            return [name for name in names if await world.digest(name)]
+
+        await _until_nothing(left, "what was pushed without success is not withdrawn")
+
+
 async def nothing_is_left_on_engines(world: World, asked: list[Asked]) -> None:
     """no image, container, volume or running step is left on any engine"""
     for engine in world.engines:
@@ -146,7 +159,7 @@ async def no_secret_is_anywhere(world: World, asked: list[Asked]) -> None:
     """no secret is in any log, row, blob, image, message or command line"""
     leaks, programs = world.leaks, Path(world.postgres.program.command[0]).parent
     leaks.search_logs(world.folder)
-    leaks.search_broker(world.redis.url)
+    await asyncio.to_thread(world.broker.search, leaks)
     leaks.search_processes()
     await asyncio.to_thread(leaks.search_files, world.registry_disk.path / "storage")
     await asyncio.to_thread(leaks.search_database, programs, world.postgres.port, world.database)
@@ -163,6 +176,7 @@ INVARIANTS: list[Invariant] = [
     logs_are_archived,
     steps_have_ended,
     digests_are_in_the_registry,
+    nothing_else_is_in_the_registry,
     nothing_is_left_on_engines,
     nothing_is_left_on_disks,
     no_secret_is_anywhere,

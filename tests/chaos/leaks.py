@@ -6,7 +6,7 @@ import gzip
 import io
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -67,7 +67,13 @@ class Leaks:
         dump = subprocess.run([*command, name], check=True, capture_output=True)
         self.search("the database", dump.stdout)
 
-    def search_broker(self, url: str) -> None:
+    def search_changing(self, where: str, folder: Path) -> None:
+        """Files that a server writes to, as they are now."""
+        for path in folder.rglob("*"):
+            with contextlib.suppress(OSError):  # a folder, or it is gone
+                self.search(f"{where}, {path.name}", path.read_bytes())
+
+    def search_redis(self, url: str) -> None:
         """Every key of a Redis; one that is away holds nothing."""
         with contextlib.suppress(redis.ConnectionError, redis.BusyLoadingError, redis.TimeoutError):
             client = redis.Redis.from_url(url, socket_timeout=2)
@@ -84,14 +90,14 @@ class Leaks:
                 self.search(f"a process's arguments: {line[:60]!r}", line)
 
     @contextlib.contextmanager
-    def watching(self, broker: str) -> Iterator[None]:
-        """Look, until the block ends, at what is there for a moment only."""
+    def watching(self, also: Callable[["Leaks"], None]) -> Iterator[None]:
+        """Look, until the block ends, at what is there for a moment only: there and `also`."""
         over = threading.Event()
 
         def watch() -> None:
             while not over.wait(_OFTEN):
                 self.search_processes()
-                self.search_broker(broker)
+                also(self)
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()

@@ -5,9 +5,10 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 from server.local.engine import local_engine
@@ -18,6 +19,24 @@ from tests.fixtures.service import Server, serving
 
 # A process that finds the database away when it starts ends with a clear line, and is started anew.
 START_SECONDS = 120
+
+
+class Machine(Protocol):
+    """Anything that a run starts and stops."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+@contextlib.contextmanager
+def running(machines: Sequence[Machine]) -> Iterator[None]:
+    """Start one after another; whatever was done to them, all end with the block."""
+    with contextlib.ExitStack() as stack:
+        for machine in machines:
+            machine.start()
+            stack.callback(machine.stop)
+        yield
 
 
 @dataclass
@@ -88,6 +107,11 @@ class WorkerMachine:
         """SIGTERM: hand back what runs, and end."""
         self.running.program.stop()
 
+    def restart(self) -> None:
+        """End in order, and start with the settings of now."""
+        self.stop()
+        self.start()
+
     def kill(self) -> None:
         """As a crash would end it."""
         self.running.program.kill()
@@ -125,6 +149,11 @@ class ServerMachine:
     def stop(self) -> None:
         """SIGTERM: end in order."""
         self._stack.close()
+
+    def restart(self) -> None:
+        """End in order, and start with the settings of now."""
+        self.stop()
+        self.start()
 
     def kill(self) -> None:
         """As a crash would end it."""

@@ -7,14 +7,15 @@ from urllib.parse import quote
 import pytest
 
 from tests.chaos.__main__ import Round, rounds
+from tests.chaos.brokers import NAMES
 from tests.chaos.failures import FAILURES
 from tests.chaos.leaks import Leaks
 
 SECRET = "owner-Pa55:word/+ and more"
 
 
-def told(plan: Round) -> list[tuple[float, str]]:
-    return [(pause, failure.__name__) for pause, failure in plan.failures]
+def told(plan: Round) -> tuple[str, list[tuple[float, str]]]:
+    return plan.broker, [(pause, failure.__name__) for pause, failure in plan.failures]
 
 
 def test_a_seed_is_a_plan() -> None:
@@ -26,7 +27,13 @@ def test_a_seed_is_a_plan() -> None:
 def test_every_failure_has_its_turn() -> None:
     every = {failure.__name__ for some in FAILURES.values() for failure in some}
     played = itertools.islice(rounds(1), len(every))
-    assert {name for plan in played for _, name in told(plan)} == every
+    assert {name for plan in played for _, name in told(plan)[1]} == every
+
+
+def test_both_brokers_have_their_turns() -> None:
+    played = list(itertools.islice(rounds(1), 8))
+    for one, other in zip(played[::2], played[1::2], strict=True):
+        assert {one.broker, other.broker} == set(NAMES)
 
 
 @pytest.mark.parametrize(
