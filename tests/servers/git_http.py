@@ -1,6 +1,6 @@
 """A git server over HTTP for tests: `git http-backend` behind doors that each behave differently.
 
-    python git_http.py <directory of repositories> <port> [<certificate> <key>]
+    python -m tests.servers.git_http <directory of repositories> <port> [<certificate> <key>]
 
 The first part of a path is the door, the rest is the repository. Every request is printed as a line
 of JSON, so that a test can ask who came, and with what.
@@ -16,6 +16,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.servers.request_body import body_of
 
 USER, TOKEN = "oauth2", "glpat-Open_Sesame-42"
 FILTERING = ("uploadpack.allowFilter", "true")
@@ -52,7 +54,7 @@ class Door(BaseHTTPRequestHandler):
         """The lines of JSON are the log."""
 
     def _serve(self) -> None:
-        body = self._body()
+        body = body_of(self)
         self._record(body)
         _, door, *rest = self.path.split("/")
         self._door(door, "/".join(rest), body)
@@ -173,16 +175,6 @@ class Door(BaseHTTPRequestHandler):
 
     def _redirect(self, location: str) -> None:
         self._answer(302, headers={"Location": location})
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def _record(self, body: bytes) -> None:
         line = json.dumps(

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.servers.request_body import body_of
+
 # How long a request is held at most: a test that fails must not hang the server's threads.
 LONGEST = 20
 _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive"}
@@ -101,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     registry: SlowRegistry
 
     def _pass_on(self) -> None:
-        body = self._body()
+        body = body_of(self)
         self.registry.received += len(body)
         takers = (hold for hold in self.registry.holds if hold.takes(self.command, self.path))
         hold = next(takers, None)
@@ -140,16 +142,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _pass_on  # noqa: N815  # the base's names
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
         """Requests are not logged."""
