@@ -13,6 +13,7 @@ from server.local.registry import local_registry
 from tests.fixtures.git import BareRepository, File, GitServer, Link
 from tests.fixtures.registry import RegistryServer
 from tests.fixtures.service import JSON, Client, Server, client_of, serving
+from tests.service.hasty import hasty_server
 from tests.service.places import tags, until, work_of
 from tests.service.test_dockerfile import new_name
 
@@ -23,18 +24,14 @@ def hasty(
 ) -> Iterator[Server]:
     """A server with small limits, which looks at no git server before the build does."""
     settings = {
-        "ENGINE_URL": docker_engine,
-        "REGISTRY": registry.host,
-        "GIT_ALLOW_LOOPBACK": "true",
         "GIT_CHECK_SECONDS": "0.001",
         "GIT_ANSWER_SECONDS": "2",
-        "RETRY_SECONDS": "0.1",
-        "BUILD_ATTEMPTS": "2",
         "BUILD_SECONDS": "6",
         "LOG_BYTES": "20000",
         "CONTEXT_BYTES": "100000",
     }
-    with serving(tmp_path_factory.mktemp("hasty"), settings) as server:
+    folder = tmp_path_factory.mktemp("hasty")
+    with hasty_server(folder, docker_engine, registry.host, **settings) as server:
         yield server
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.fixtures.git import BareRepository, File, GitServer, Link
 from tests.fixtures.registry import RegistryServer
 from tests.fixtures.service import ROOT, Client, Server, client_of, serving
+from tests.service.hasty import hasty_server
 from tests.service.places import descendants, places_with, shown_by, until
 from tests.service.pulled import files_of
 from tests.service.test_dockerfile import new_name
@@ -48,16 +49,9 @@ def hasty(
     docker_engine: str, registry: RegistryServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server that waits for nobody, and tries once."""
-    settings = {
-        "ENGINE_URL": docker_engine,
-        "REGISTRY": registry.host,
-        "GIT_ALLOW_LOOPBACK": "true",
-        "GIT_CHECK_SECONDS": "0.4",
-        "GIT_ANSWER_SECONDS": "1",
-        "RETRY_SECONDS": "0.1",
-        "BUILD_ATTEMPTS": "2",
-    }
-    with serving(tmp_path_factory.mktemp("hasty"), settings) as server:
+    folder = tmp_path_factory.mktemp("hasty")
+    settings = {"GIT_CHECK_SECONDS": "0.4", "GIT_ANSWER_SECONDS": "1"}
+    with hasty_server(folder, docker_engine, registry.host, **settings) as server:
         yield server
 
 
