@@ -16,7 +16,7 @@ import zstandard
 
 from engine.blobs import Blobs
 
-FRAME_BYTES = 256 * 1024  # of text; what is decompressed to read one line
+FRAME_BYTES = 256 * 1024  # of text, and the rest of a chunk; what is read for one line
 SKIPPABLE = 0x184D2A5E
 _HEADER = struct.Struct("<II")  # magic number and length, as RFC 8878 has it
 _TRAILER = struct.Struct("<I")  # length of the index, at the very end of the blob

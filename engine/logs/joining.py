@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from engine.logs.archive import Chunk
 
-JOINED_BYTES = 256 * 1024
+# In UTF-8. With what JSON escapes it stays below the MiB that clients commonly admit in a message.
+JOINED_BYTES = 512 * 1024
 # A chunk has one time for all of its lines: what was written further apart keeps its own.
 JOINED_SPAN = timedelta(milliseconds=100)
 
@@ -22,19 +23,22 @@ def joined(chunks: Iterable[Chunk], span: timedelta = JOINED_SPAN) -> Iterator[C
     group: list[Chunk] = []
     size = 0
     for chunk in chunks:
-        if group and not (
-            _belongs(chunk, group[0], span) and size + len(chunk.text) <= JOINED_BYTES
-        ):
+        more = _size(chunk.text)
+        if group and not (_belongs(chunk, group[0], span) and size + more <= JOINED_BYTES):
             yield _one(group)
             group, size = [], 0
         group.append(chunk)
-        size += len(chunk.text)
+        size += more
     if group:
         yield _one(group)
 
 
 def _belongs(chunk: Chunk, first: Chunk, span: timedelta) -> bool:
     return chunk.step == first.step and chunk.time - first.time <= span
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _one(group: list[Chunk]) -> Chunk:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from engine.logs.archive import Chunk
 from engine.logs.joining import JOINED_BYTES, joined
 
@@ -31,8 +33,10 @@ def test_each_step_keeps_its_lines() -> None:
     assert [(c.step, c.text) for c in joined(mixed)] == [(1, "a"), (2, "b\nc")]
 
 
-def test_no_chunk_becomes_too_large() -> None:
-    large = [chunk(line, "x" * (JOINED_BYTES // 2 - 10)) for line in range(1, 6)]
+@pytest.mark.parametrize("character", ["x", "\u96ea"])
+def test_no_chunk_becomes_too_large(character: str) -> None:
+    text = character * ((JOINED_BYTES // 2 - 10) // len(character.encode()))
+    large = [chunk(line, text) for line in range(1, 6)]
     assert [(c.first_line, c.last_line) for c in joined(large)] == [(1, 2), (3, 4), (5, 5)]
 
 
