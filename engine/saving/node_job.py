@@ -123,9 +123,15 @@ class NodeJob:
             ) from None
 
     async def _started(self) -> Object:
-        """The Job's pod, once its process has run. Raises BuildFailed when it cannot."""
+        """The Job's pod, once its process may have run. Raises BuildFailed when it cannot."""
+        last: Object | None = None
         while True:
             pod = await self._pod()
+            last = pod or last
+            # Its process is heard before its kubelet tells of it, and may have run in a pod that
+            # was deleted.
+            if last and (pod is None or (self._reports and self._reports.waiting)):
+                return last
             state = _state_of(pod).get("state") or {} if pod else {}
             if pod and ("running" in state or "terminated" in state):
                 return pod

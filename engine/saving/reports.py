@@ -29,6 +29,11 @@ class Reports:
         """What the Job is told: `host:port token`. Whoever has it can write to one build's log."""
         return f"{self.host}:{self.port} {self.token}"
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a connection is there that nobody has taken."""
+        return not self._connections.empty()
+
     async def next(self, patience: float) -> asyncio.StreamReader | None:
         """The next connection; None when none comes within so many seconds."""
         with contextlib.suppress(TimeoutError):

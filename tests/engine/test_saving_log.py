@@ -28,13 +28,15 @@ class ApiServer:
     """Restarts of the process, and the lines of one connection."""
     last_words: str = ""
     asked: list[str] = field(default_factory=list)
+    pods: list[dict[str, Any]] | None = None
+    """What it lists of pods, one after the other and then none; if None, as the log has it."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(f"{request.method} {request.path}")
         if request.path.endswith("/log"):
             return await self._log(request)
         if request.path.endswith("/pods"):
-            return web.json_response({"items": [self._pod()]})
+            return web.json_response({"items": self._pods()})
         status = 201 if request.method == "POST" else 200
         return web.json_response({"metadata": JOB["metadata"] | {"uid": "u"}}, status=status)
 
@@ -47,6 +49,11 @@ class ApiServer:
             assert request.transport
             request.transport.close()  # in the middle of the answer
         return response
+
+    def _pods(self) -> list[dict[str, Any]]:
+        if self.pods is None:
+            return [self._pod()]
+        return [self.pods.pop()] if self.pods else []
 
     def _pod(self) -> dict[str, Any]:
         restarts = self.logs[0][0] if self.logs else 0
@@ -113,3 +120,10 @@ async def test_the_pods_last_words_count_where_the_log_is_lost(tmp_path: Path) -
     job, heard = await followed(server, tmp_path)
     assert heard == ["one", SAVED, Clean()]
     assert job.clean
+
+
+async def test_a_pod_that_is_deleted_is_not_waited_for(tmp_path: Path) -> None:
+    pending = {"metadata": {"name": "pod"}, "status": {"phase": "Pending"}}
+    job, heard = await followed(ApiServer([], pods=[pending]), tmp_path)
+    assert heard == []
+    assert (job.started, job.clean) == (True, False)  # so that somebody looks at the node

@@ -11,6 +11,7 @@ import pytest
 
 from engine.containerd.client import Containerd
 from engine.containerd.protos import containerd_pb2 as pb
+from schema import ids
 from tests.fixtures.cluster import NAMESPACE, Lab
 from tests.fixtures.service import Client, Server, serving
 from tests.service.pulled import files_of
@@ -56,40 +57,51 @@ async def runs_again(containerd: Containerd, container: str) -> None:
     await until(runs)
 
 
-async def job_of(lab: Lab, server: Server) -> tuple[str, str]:
-    """The saving Job that runs, and the id of its process's container."""
+async def begin(client: Client) -> Any:
+    """Begin to save the workbench."""
+    created = await client.create("Container", name=new_name(), **WORKBENCH)
+    assert created["__typename"] == "CreateImagePayload", created
+    return created
 
-    async def find() -> tuple[str, str] | None:
-        mine = f"--selector=darkroom/instance={instance(server)}"
-        arguments = ("pods", f"--namespace={NAMESPACE}", mine)
-        found = await asyncio.to_thread(lab.read, *arguments)
-        for pod in found["items"]:
-            for state in pod["status"].get("containerStatuses", []):
-                if "running" in state["state"] and "deletionTimestamp" not in pod["metadata"]:
-                    return pod["metadata"]["labels"]["job-name"], state["containerID"]
-        return None
 
-    found: tuple[str, str] = await until(find)
+async def job_of(lab: Lab, server: Server, created: Any) -> str:
+    """The name of the Job that saves."""
+    build = ids.decode("Build", created["build"]["id"])
+    selector = f"--selector=darkroom/instance={instance(server)},darkroom/build={build}"
+
+    async def find() -> str | None:
+        jobs = await asyncio.to_thread(lab.read, "jobs", f"--namespace={NAMESPACE}", selector)
+        return next((str(job["metadata"]["name"]) for job in jobs["items"]), None)
+
+    found: str = await until(find)
     return found
 
 
-async def begin(client: Client, lab: Lab, server: Server) -> tuple[Any, str, str]:
-    """Begin to save the workbench; its Job, and its process's id on the node."""
-    created = await client.create("Container", name=new_name(), **WORKBENCH)
-    assert created["__typename"] == "CreateImagePayload", created
-    job, id_ = await job_of(lab, server)
-    tasks = await asyncio.to_thread(lab.ctr, "tasks", "ls")
-    line = next(line for line in tasks.splitlines() if line.startswith(id_.partition("://")[2]))
-    return created, job, line.split()[1]
+async def process_of(lab: Lab, job: str) -> int:
+    """The id of a Job's process on the node, as soon as it runs: the cluster tells late."""
+    named = f'labels."io.kubernetes.pod.name"~=^{job}-'
+    own = f'{named},labels."io.kubernetes.container.name"==commit'
+
+    def find() -> int | None:
+        containers = lab.ctr("containers", "ls", "--quiet", own).split()
+        tasks = [line.split() for line in lab.ctr("tasks", "ls").splitlines()]
+        running = [
+            int(pid) for id_, pid, state in tasks if id_ in containers and state == "RUNNING"
+        ]
+        return next(iter(running), None)
+
+    found: int = await until(lambda: asyncio.to_thread(find), pause=0)
+    return found
 
 
 async def test_killing_the_process_leaves_the_container_running(
     saving_server: Server, lab: Lab, containerd: Containerd, container: str
 ) -> None:
     async with user(saving_server, "alice") as alice:
-        created, _, process = await begin(alice, lab, saving_server)
+        created = await begin(alice)
+        process = await process_of(lab, await job_of(lab, saving_server, created))
         await is_paused(containerd, container)
-        os.kill(int(process), signal.SIGKILL)
+        os.kill(process, signal.SIGKILL)
         await runs_again(containerd, container)
         build = await saved(alice, created)
         assert build["attempt"] == 1
@@ -102,7 +114,8 @@ async def test_deleting_the_job_leaves_the_container_running(
     saving_server: Server, lab: Lab, containerd: Containerd, container: str
 ) -> None:
     async with user(saving_server, "alice") as alice:
-        created, job, _ = await begin(alice, lab, saving_server)
+        created = await begin(alice)
+        job = await job_of(lab, saving_server, created)
         await is_paused(containerd, container)
         lab.kubectl("delete", "job", job, f"--namespace={NAMESPACE}", "--wait=false")
         await runs_again(containerd, container)
@@ -115,7 +128,7 @@ async def test_a_cancel_leaves_the_container_running(
 ) -> None:
     cancel = "mutation($id: ID!) { cancelBuild(id: $id) { __typename } }"
     async with user(saving_server, "alice") as alice:
-        created, _, _ = await begin(alice, lab, saving_server)
+        created = await begin(alice)
         await is_paused(containerd, container)
         await alice.ask(cancel, id=created["build"]["id"])
         await runs_again(containerd, container)
@@ -134,7 +147,7 @@ async def test_killing_the_worker_leaves_the_container_running(
     settings = {**save_settings, "LEASE_SECONDS": "3"}
     with serving(tmp_path / "data", settings) as server:
         async with user(server, "alice") as alice:
-            created, _, _ = await begin(alice, lab, server)
+            created = await begin(alice)
             await is_paused(containerd, container)
             server.kill()
     await runs_again(containerd, container)
