@@ -46,11 +46,12 @@ def _settings() -> Settings:
 @click.option("--port", default=8000, type=PORT, show_default=True, help="Port to listen on.")
 def serve(host: str, port: int) -> None:
     """Serve the API, and build where no broker says otherwise."""
+    found = _settings()  # first: a wrong one is told at once
+
     import uvicorn
 
     from server.app import application
 
-    found = _settings()
     if found.auth == "local" and not _is_loopback(host):
         log.warning("listening on %s: everybody who reaches this address is an administrator", host)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
