@@ -55,6 +55,40 @@ def instance(server: Server) -> str:
     return instance_of(Settings(data_dir=server.data))
 
 
+async def job_of(lab: Lab, server: Server, created: Any) -> str:
+    """The name of the Job that saves for a creation."""
+    build = ids.decode("Build", created["build"]["id"])
+    selector = f"--selector=darkroom/instance={instance(server)},darkroom/build={build}"
+
+    async def find() -> str | None:
+        jobs = await asyncio.to_thread(lab.read, "jobs", f"--namespace={NAMESPACE}", selector)
+        return next((str(job["metadata"]["name"]) for job in jobs["items"]), None)
+
+    found: str = await until(find)
+    return found
+
+
+async def process_of(lab: Lab, job: str, runtime: str) -> int:
+    """The id of a Job's process on the node, as soon as it runs: the cluster tells late."""
+    find = _process_of_docker if runtime == "docker" else _process_of_containerd
+    found: int = await until(lambda: asyncio.to_thread(find, lab, job), pause=0)
+    return found
+
+
+def _process_of_docker(lab: Lab, job: str) -> int | None:
+    found = lab.engine("ps", "--quiet", f"--filter=name=k8s_commit_{job}-").split()
+    return int(lab.engine("inspect", "--format={{.State.Pid}}", *found)) if found else None
+
+
+def _process_of_containerd(lab: Lab, job: str) -> int | None:
+    named = f'labels."io.kubernetes.pod.name"~=^{job}-'
+    own = f'{named},labels."io.kubernetes.container.name"==commit'
+    containers = lab.ctr("containers", "ls", "--quiet", own).split()
+    tasks = [line.split() for line in lab.ctr("tasks", "ls").splitlines()]
+    running = [int(pid) for id_, pid, state in tasks if id_ in containers and state == "RUNNING"]
+    return next(iter(running), None)
+
+
 async def is_clean(lab: Lab, server: Server, build: Any) -> None:
     """Wait until nothing of a build's saving is left on the nodes or in the cluster."""
     key = f"{instance(server)}-{ids.decode('Build', build['id'])}"

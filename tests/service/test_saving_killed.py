@@ -1,6 +1,5 @@
 """Saving that is cut off: the container goes on, nothing stays behind, and the image is made."""
 
-import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -11,11 +10,10 @@ import pytest
 
 from engine.containerd.client import Containerd
 from engine.containerd.protos import containerd_pb2 as pb
-from schema import ids
 from tests.fixtures.cluster import NAMESPACE, Lab
 from tests.fixtures.service import Client, Server, serving
 from tests.service.pulled import files_of
-from tests.service.saving import instance, is_clean, saved, until, user
+from tests.service.saving import is_clean, job_of, process_of, saved, until, user
 from tests.service.test_dockerfile import new_name
 
 WORKBENCH = {"namespace": "research", "pod": "workbench", "container": "shell"}
@@ -64,42 +62,12 @@ async def begin(client: Client) -> Any:
     return created
 
 
-async def job_of(lab: Lab, server: Server, created: Any) -> str:
-    """The name of the Job that saves."""
-    build = ids.decode("Build", created["build"]["id"])
-    selector = f"--selector=darkroom/instance={instance(server)},darkroom/build={build}"
-
-    async def find() -> str | None:
-        jobs = await asyncio.to_thread(lab.read, "jobs", f"--namespace={NAMESPACE}", selector)
-        return next((str(job["metadata"]["name"]) for job in jobs["items"]), None)
-
-    found: str = await until(find)
-    return found
-
-
-async def process_of(lab: Lab, job: str) -> int:
-    """The id of a Job's process on the node, as soon as it runs: the cluster tells late."""
-    named = f'labels."io.kubernetes.pod.name"~=^{job}-'
-    own = f'{named},labels."io.kubernetes.container.name"==commit'
-
-    def find() -> int | None:
-        containers = lab.ctr("containers", "ls", "--quiet", own).split()
-        tasks = [line.split() for line in lab.ctr("tasks", "ls").splitlines()]
-        running = [
-            int(pid) for id_, pid, state in tasks if id_ in containers and state == "RUNNING"
-        ]
-        return next(iter(running), None)
-
-    found: int = await until(lambda: asyncio.to_thread(find), pause=0)
-    return found
-
-
 async def test_killing_the_process_leaves_the_container_running(
     saving_server: Server, lab: Lab, containerd: Containerd, container: str
 ) -> None:
     async with user(saving_server, "alice") as alice:
         created = await begin(alice)
-        process = await process_of(lab, await job_of(lab, saving_server, created))
+        process = await process_of(lab, await job_of(lab, saving_server, created), "containerd")
         await is_paused(containerd, container)
         os.kill(process, signal.SIGKILL)
         await runs_again(containerd, container)

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from schema import ids
-from tests.fixtures.cluster import NAMESPACE, Lab
+from tests.fixtures.cluster import Lab
 from tests.fixtures.service import Client, Server, serving
 from tests.servers.slow_registry import LONGEST, SlowRegistry, slow_registry
 from tests.service.pulled import files_of
-from tests.service.saving import instance, is_clean, saved, until, user
+from tests.service.saving import is_clean, job_of, process_of, saved, until, user
 from tests.service.test_dockerfile import new_name
 
 PODS = {"docker": "phases-docker", "containerd": "phases-containerd"}
@@ -111,26 +111,6 @@ async def is_in(client: Client, build: str, phase: str) -> None:
     await until(runs)
 
 
-async def processes(lab: Lab, server: Server, created: Any) -> list[int]:
-    """The ids of the processes that save, on the nodes."""
-    found = []
-    for build in (ids.decode("Build", one["build"]["id"]) for one in created.values()):
-        selector = f"--selector=darkroom/instance={instance(server)},darkroom/build={build}"
-        pods = lab.read("pods", f"--namespace={NAMESPACE}", selector)["items"]
-        states = [state for pod in pods for state in pod["status"]["containerStatuses"]]
-        (id_,) = [state["containerID"] for state in states if "running" in state["state"]]
-        found.append(process_of(lab, id_))
-    return found
-
-
-def process_of(lab: Lab, id_: str) -> int:
-    runtime, _, bare = id_.partition("://")
-    if runtime == "docker":
-        return int(lab.engine("inspect", "--format={{.State.Pid}}", bare))
-    (line,) = [line for line in lab.ctr("tasks", "ls").splitlines() if line.startswith(bare)]
-    return int(line.split()[1])
-
-
 async def all_is_well(client: Client, lab: Lab, server: Server, created: Any, attempt: int) -> None:
     """The images are made by this try, the containers run, and nothing is left of the saving."""
     for runtime, one in created.items():
@@ -153,7 +133,8 @@ async def test_the_jobs_process_is_killed(
     with serving(tmp_path / "data", {**save_settings, "REGISTRY": door.host}) as server:
         async with user(server, "alice") as alice:
             async with both_held(alice, door, at) as created:
-                for process in await processes(lab, server, created):
+                for runtime, one in created.items():
+                    process = await process_of(lab, await job_of(lab, server, one), runtime)
                     os.kill(process, signal.SIGKILL)
             await all_is_well(alice, lab, server, created, attempt=1)
             for one in created.values():
