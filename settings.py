@@ -235,8 +235,9 @@ class Settings(BaseSettings):
 
     read_policy: CommaSeparated = Field(
         ("**",),
-        description="Repositories of the registry that users may list, register existing images from "
-        "and build on (`FROM`), comma-separated, in the form of the push policy. Administrators may read any.",
+        description="Repositories of the registry that users may list, register existing images "
+        "from and build on (`FROM`), comma-separated, in the form of the push policy. "
+        "Administrators may read any.",
     )
 
     introspection: bool = Field(True, description="Answer questions about the schema itself.")
