@@ -124,7 +124,8 @@ does weighs on both sides of a round alike. Memory is the most that was resident
   holds all subscribers, each with a WebSocket. The worker is frozen until they are there; then the
   build prints for ten seconds.
 - **Replay**: the build's writer put the lines into rows; the build still runs, so they are read
-  from there. The subscriber decodes JSON. The baseline fetches all rows by one statement.
+  from there, from the subscription on. The subscriber decodes JSON. The baseline fetches all rows
+  by one statement; it, too, is connected before it begins.
 - **The first line**: nothing else is under way, the subscriber connects once it has the build's id.
   The engine answers its first message when it has read the context; Darkroom's line is older.
 - **Builds a minute**: a builder that does nothing, and a registry that has everything, so that what

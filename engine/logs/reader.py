@@ -21,6 +21,9 @@ from models.enums import FINAL, BuildStatus
 
 # Chunks of one query; at 16 KiB each, what a reader holds in memory at once.
 BATCH = 128
+# Of the first one, so that a reader sees the first lines soon.
+FIRST = 16
+MANY = 128 * 1024
 OPEN_ARCHIVES = 128
 
 
@@ -69,15 +72,16 @@ class LogReader:
 
         Ends with `End`, and only when the build is over. Raises NotFound.
         """
-        cursor = after
+        cursor, most = after, FIRST
         ahead: asyncio.Future[list[Chunk]] | None = None
         with self._notifier.subscribe("build", build_id) as news:
             try:
                 while True:
                     # Of a thousand readers, nearly all stand at the same line.
-                    chunks = await (ahead or self._lines.ask((build_id, cursor)))
+                    chunks = await (ahead or self._lines.ask((build_id, cursor, most)))
+                    most = BATCH
                     # While much goes out, the database fetches what comes behind it.
-                    ahead = self._ahead(build_id, chunks) if len(chunks) > 1 else None
+                    ahead = self._ahead(build_id, chunks) if _are_many(chunks) else None
                     for chunk in chunks:
                         cursor = chunk.last_line
                         yield chunk
@@ -109,7 +113,7 @@ class LogReader:
             start = max(0, start - len(data))
 
     def _ahead(self, build_id: int, chunks: list[Chunk]) -> asyncio.Future[list[Chunk]]:
-        return asyncio.ensure_future(self._lines.ask((build_id, chunks[-1].last_line)))
+        return asyncio.ensure_future(self._lines.ask((build_id, chunks[-1].last_line, BATCH)))
 
     async def _rest(self, build: Build, after: int) -> AsyncIterator[Chunk]:
         """What is missing to the end of a build that is over; mostly nothing is."""
@@ -147,10 +151,10 @@ class LogReader:
         return self._archives[key]
 
 
-async def _lines(place: tuple[int, int]) -> list[Chunk]:
-    """The next lines behind a line of those that are kept as rows."""
-    build_id, after = place
-    chunks = list(joined(await _rows(build_id, after), FOLLOWED_SPAN))
+async def _lines(place: tuple[int, int, int]) -> list[Chunk]:
+    """The lines of at most so many rows behind a line of a build, as far as they are kept so."""
+    build_id, after, most = place
+    chunks = list(joined(await _rows(build_id, after, most), FOLLOWED_SPAN))
     if chunks:
         chunks[0] = _behind(chunks[0], after)
     return chunks
@@ -186,9 +190,9 @@ def _add(writer: ArchiveWriter, rows: Iterable[Chunk]) -> None:
         writer.add(chunk)
 
 
-async def _rows(build_id: int, after: int) -> list[Chunk]:
+async def _rows(build_id: int, after: int, most: int = BATCH) -> list[Chunk]:
     rows = LogChunk.filter(build_id=build_id, last_line__gt=after).order_by("last_line")
-    values = rows.limit(BATCH).values_list("first_line", "last_line", "step", "time", "text")
+    values = rows.limit(most).values_list("first_line", "last_line", "step", "time", "text")
     return [Chunk(*row) for row in await values]
 
 
@@ -197,6 +201,11 @@ async def _build(build_id: int) -> Build:
     if build is None:
         raise NotFound("There is no such build.")
     return build
+
+
+def _are_many(chunks: list[Chunk]) -> bool:
+    """Whether these are more than what is written in a moment."""
+    return sum(len(chunk.text) for chunk in chunks) > MANY
 
 
 def _is_over(build: Build) -> bool:

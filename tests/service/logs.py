@@ -15,9 +15,6 @@ from tests.service.test_dockerfile import new_name
 PAGE = """query($id: ID!, $after: Int!, $most: Int!) { build(id: $id) {
   log(after: $after, maxLines: $most) {
     endCursor complete chunks { firstLine cursor step time text } } } }"""
-FOLLOW = """subscription($id: ID!, $after: Int!) { buildLog(buildId: $id, after: $after) {
-  __typename ... on BuildLogChunk { firstLine cursor step time text }
-  ... on BuildLogEnd { cursor status } } }"""
 
 
 @dataclass(frozen=True, slots=True)

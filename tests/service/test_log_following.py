@@ -11,9 +11,8 @@ import pytest
 
 from server.local.process import free_port
 from tests.fixtures.registry import RegistryServer
-from tests.fixtures.service import JSON, Client, Server, client_of, serving
+from tests.fixtures.service import FOLLOW, JSON, Client, Server, client_of, serving
 from tests.service.logs import (
-    FOLLOW,
     by_sse,
     download,
     followed,
