@@ -384,7 +384,9 @@ async def test_an_engine_that_ends_is_unreachable(
     with local_engine(tmp_path) as url:
         async with DockerEngine(url) as engine:
             await have_base(engine)
-            files: Files = {"Dockerfile": f"FROM {BASE}\nRUN sleep {seconds}"}
+            # An engine that stops would wait ten seconds for a shell that does not hear it.
+            step = f"trap 'exit 1' TERM; sleep {seconds} & wait"
+            files: Files = {"Dockerfile": f"FROM {BASE}\nRUN {step}"}
             running = asyncio.create_task(run(BuildsWith(engine, builder), files, seen))
             await until(lambda: sleepers(seconds), seconds=20)
 
