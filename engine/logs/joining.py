@@ -10,7 +10,7 @@ from datetime import timedelta
 from engine.logs.archive import Chunk
 
 # In UTF-8. With what JSON escapes it stays below the MiB that clients commonly admit in a message.
-JOINED_BYTES = 512 * 1024
+JOINED_BYTES = 256 * 1024
 # A chunk has one time for all of its lines: what was written further apart keeps its own.
 JOINED_SPAN = timedelta(milliseconds=100)
 

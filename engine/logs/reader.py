@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.blobs import Blobs
 from engine.errors import NotFound
+from engine.logs import rows
 from engine.logs.archive import Archive, ArchiveWriter, Chunk, key_of
 from engine.logs.joining import FOLLOWED_SPAN, joined
 from engine.notify import Notifier
@@ -19,10 +20,9 @@ from models import Build, LogChunk
 from models.database import transaction
 from models.enums import FINAL, BuildStatus
 
-# Chunks of one query; at 16 KiB each, what a reader holds in memory at once.
-BATCH = 128
-# Of the first one, so that a reader sees the first lines soon.
+# Rows of the first query, so that a reader sees the first lines soon.
 FIRST = 16
+# Text that is more than what is written in a moment.
 MANY = 128 * 1024
 OPEN_ARCHIVES = 128
 
@@ -79,7 +79,7 @@ class LogReader:
                 while True:
                     # Of a thousand readers, nearly all stand at the same line.
                     chunks = await (ahead or self._lines.ask((build_id, cursor, most)))
-                    most = BATCH
+                    most = rows.BATCH
                     # While much goes out, the database fetches what comes behind it.
                     ahead = self._ahead(build_id, chunks) if _are_many(chunks) else None
                     for chunk in chunks:
@@ -113,7 +113,7 @@ class LogReader:
             start = max(0, start - len(data))
 
     def _ahead(self, build_id: int, chunks: list[Chunk]) -> asyncio.Future[list[Chunk]]:
-        return asyncio.ensure_future(self._lines.ask((build_id, chunks[-1].last_line, BATCH)))
+        return asyncio.ensure_future(self._lines.ask((build_id, chunks[-1].last_line, rows.BATCH)))
 
     async def _rest(self, build: Build, after: int) -> AsyncIterator[Chunk]:
         """What is missing to the end of a build that is over; mostly nothing is."""
@@ -138,10 +138,10 @@ class LogReader:
             async for chunk in (await self._archive(build.log_key)).chunks(after):
                 yield chunk
             return
-        while rows := await _rows(build.id, after):
-            for chunk in joined(rows):
+        while kept := await rows.read(build.id, after):
+            for chunk in joined(kept):
                 yield chunk
-            after = rows[-1].last_line
+            after = kept[-1].last_line
 
     async def _archive(self, key: str) -> Archive:
         if key not in self._archives:
@@ -154,7 +154,7 @@ class LogReader:
 async def _lines(place: tuple[int, int, int]) -> list[Chunk]:
     """The lines of at most so many rows behind a line of a build, as far as they are kept so."""
     build_id, after, most = place
-    chunks = list(joined(await _rows(build_id, after, most), FOLLOWED_SPAN))
+    chunks = list(joined(await rows.read(build_id, after, most), FOLLOWED_SPAN))
     if chunks:
         chunks[0] = _behind(chunks[0], after)
     return chunks
@@ -167,10 +167,10 @@ async def archive(build: Build, blobs: Blobs) -> None:
         with path.open("wb") as file:  # noqa: ASYNC230  # a local file, written in small pieces
             writer = ArchiveWriter(file)
             after = 0
-            while rows := await _rows(build.id, after):
+            while kept := await rows.read(build.id, after):
                 # Compressing takes long enough for everybody else on the loop to notice.
-                await asyncio.to_thread(_add, writer, rows)
-                after = rows[-1].last_line
+                await asyncio.to_thread(_add, writer, kept)
+                after = kept[-1].last_line
             await asyncio.to_thread(writer.close)
         if after != build.log_lines:
             return  # somebody else archived it just now, and the rows are gone
@@ -185,15 +185,9 @@ async def archive(build: Build, blobs: Blobs) -> None:
         await blobs.delete(key_of(build.id))  # its image was deleted meanwhile
 
 
-def _add(writer: ArchiveWriter, rows: Iterable[Chunk]) -> None:
-    for chunk in joined(rows):
+def _add(writer: ArchiveWriter, kept: Iterable[Chunk]) -> None:
+    for chunk in joined(kept):
         writer.add(chunk)
-
-
-async def _rows(build_id: int, after: int, most: int = BATCH) -> list[Chunk]:
-    rows = LogChunk.filter(build_id=build_id, last_line__gt=after).order_by("last_line")
-    values = rows.limit(most).values_list("first_line", "last_line", "step", "time", "text")
-    return [Chunk(*row) for row in await values]
 
 
 async def _build(build_id: int) -> Build:
@@ -204,7 +198,6 @@ async def _build(build_id: int) -> Build:
 
 
 def _are_many(chunks: list[Chunk]) -> bool:
-    """Whether these are more than what is written in a moment."""
     return sum(len(chunk.text) for chunk in chunks) > MANY
 
 
