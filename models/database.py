@@ -84,6 +84,8 @@ async def _migration_lock(url: str, context: TortoiseContext) -> AsyncIterator[N
     async with TortoiseContext() as holder:
         await holder.init(config=config(url))
         async with in_transaction("default") as connection:
+            # It does nothing else for as long as the migrations take.
+            await connection.execute_query("SET LOCAL idle_in_transaction_session_timeout = 0")
             await connection.execute_query(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
             with context:
                 yield

@@ -24,8 +24,12 @@ AWAY = (
     # A connection that has read why the database ends it, and not yet that it did.
     asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,  # it is being shut down, or is starting up
+    asyncpg.IdleInTransactionSessionTimeoutError,  # this process stood still for too long
     asyncpg.InsufficientResourcesError,  # connections, memory, or room on its disk
 )
+# A process that stands still, or a machine that is gone, within a transaction would keep its locks
+# from everybody else: after so many seconds the database ends the connection.
+STANDSTILL = 10
 # Reading twice does no harm, so every reader waits for a database that restarts; in seconds.
 _READ_PATIENCE = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
@@ -79,6 +83,9 @@ class PatientClient(AsyncpgDBClient):
         By default, each use of a connection ends with a statement that resets the session, which
         doubles the way to the database and back. What was not committed is rolled back still.
         """
+        options["server_settings"] = options.get("server_settings", {}) | {
+            "idle_in_transaction_session_timeout": f"{STANDSTILL}s"
+        }
         return await super().create_pool(reset=_nothing, **options)
 
     async def execute_query(

@@ -1,9 +1,12 @@
 """Transactions that a database which goes away interrupts."""
 
+import asyncio
+
 import pytest
 from tortoise.backends.asyncpg.client import TransactionWrapper
 
 from models import Duty, database
+from models import postgres as client
 from models.postgres import patience
 from tests.fixtures.database import Postgres
 
@@ -29,3 +32,30 @@ async def test_one_whose_connection_was_lost_at_its_beginning_is_begun_anew(
             await database.transaction(lambda: Duty.lock("claims"))
         assert await Duty.filter(name="claims").exists()
     assert len(begun) == 2
+
+
+async def test_one_that_stands_still_holds_nobody_up(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "STANDSTILL", 1)
+    locked, woken = asyncio.Event(), asyncio.Event()
+    tries = 0
+
+    async def stand_still() -> None:
+        nonlocal tries
+        tries += 1
+        await Duty.lock("claims")
+        locked.set()
+        await woken.wait()
+
+    url = postgres.database()
+    await database.migrate(url)
+    async with database.opened(url, everywhere=True):
+        with patience(5):
+            standing = asyncio.create_task(database.transaction(stand_still))
+        await locked.wait()
+        async with asyncio.timeout(10):
+            await database.transaction(lambda: Duty.lock("claims"))
+        woken.set()
+        await standing
+    assert tries == 2
