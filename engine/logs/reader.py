@@ -4,8 +4,9 @@ Read after a cursor; at the end, wait for a notification; read again.
 """
 
 import asyncio
+import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,33 +73,22 @@ class LogReader:
 
         Ends with `End`, and only when the build is over. Raises NotFound.
         """
-        cursor, most = after, FIRST
-        ahead: asyncio.Future[list[Chunk]] | None = None
+        cursor = after
         with self._notifier.subscribe("build", build_id) as news:
-            try:
-                while True:
-                    # Of a thousand readers, nearly all stand at the same line.
-                    chunks = await (ahead or self._lines.ask((build_id, cursor, most)))
-                    most = rows.BATCH
-                    # While much goes out, the database fetches what comes behind it.
-                    ahead = self._ahead(build_id, chunks) if _are_many(chunks) else None
-                    for chunk in chunks:
+            while True:
+                async with contextlib.aclosing(self._news(build_id, cursor)) as chunks:
+                    async for chunk in chunks:
                         cursor = chunk.last_line
                         yield chunk
-                    if chunks:
-                        continue
-                    build = await self._builds.ask(build_id)
-                    if _is_over(build):
-                        async for chunk in self._rest(build, cursor):
-                            cursor = chunk.last_line
-                            yield chunk
-                        if cursor >= build.log_lines:
-                            yield End(cursor, build.status)
-                            return
-                    await news.wait()
-            finally:
-                if ahead:
-                    ahead.cancel()
+                build = await self._builds.ask(build_id)
+                if _is_over(build):
+                    async for chunk in self._rest(build, cursor):
+                        cursor = chunk.last_line
+                        yield chunk
+                    if cursor >= build.log_lines:
+                        yield End(cursor, build.status)
+                        return
+                await news.wait()
 
     async def text(self, build: Build, start: int = 0) -> AsyncIterator[bytes]:
         """The text from byte `start` on, as far as it is kept now."""
@@ -112,8 +102,21 @@ class LogReader:
                 yield data[start:]
             start = max(0, start - len(data))
 
-    def _ahead(self, build_id: int, chunks: list[Chunk]) -> asyncio.Future[list[Chunk]]:
-        return asyncio.ensure_future(self._lines.ask((build_id, chunks[-1].last_line, rows.BATCH)))
+    async def _news(self, build_id: int, after: int) -> AsyncGenerator[Chunk, None]:
+        """What is kept as rows after line `after`, until there is no more."""
+        # Of a thousand readers, nearly all stand at the same line: they ask together.
+        chunks = await self._lines.ask((build_id, after, FIRST))
+        while chunks:
+            place = build_id, chunks[-1].last_line, rows.BATCH
+            # While much goes out, the database fetches what comes behind it.
+            ahead = asyncio.ensure_future(self._lines.ask(place)) if _are_many(chunks) else None
+            try:
+                for chunk in chunks:
+                    yield chunk
+                chunks = await (ahead or self._lines.ask(place))
+            finally:
+                if ahead:
+                    ahead.cancel()
 
     async def _rest(self, build: Build, after: int) -> AsyncIterator[Chunk]:
         """What is missing to the end of a build that is over; mostly nothing is."""
