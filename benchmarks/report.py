@@ -83,9 +83,10 @@ a Docker Engine, a registry and `darkroom serve` in a process of its own, and le
 A figure alone: the command beside it.
 
 Every figure is held against a baseline of the same run, taken in turn with it, {rounds} rounds
-each. A value is the median of its rounds, with the lowest and the highest in brackets. The ratio is
-the median of the rounds' ratios, and so is what is held against the target: what else the machine
-does weighs on both sides of a round alike. Memory is the most that was resident at any moment.
+each, builds a minute at most two. A value is the median of its rounds, with the lowest and the
+highest in brackets. The ratio is the median of the rounds' ratios, and so is what is held against
+the target: what else the machine does weighs on both sides of a round alike. Memory is the most
+that was resident at any moment.
 
 {table}
 
