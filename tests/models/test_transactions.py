@@ -1,6 +1,7 @@
 """Transactions that a database which goes away interrupts."""
 
 import asyncio
+import time
 
 import pytest
 from tortoise.backends.asyncpg.client import TransactionWrapper
@@ -58,4 +59,26 @@ async def test_one_that_stands_still_holds_nobody_up(
             await database.transaction(lambda: Duty.lock("claims"))
         woken.set()
         await standing
+    assert tries == 2
+
+
+async def test_one_whose_process_stood_still_is_begun_anew(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "STANDSTILL", 1)
+    tries = 0
+
+    async def stand_still() -> None:
+        nonlocal tries
+        tries += 1
+        await Duty.lock("claims")
+        if tries == 1:
+            time.sleep(2)  # noqa: ASYNC251  # nothing of this process runs, as with SIGSTOP
+        await Duty.lock("claims")
+
+    url = postgres.database()
+    await database.migrate(url)
+    async with database.opened(url, everywhere=True):
+        with patience(5):
+            await database.transaction(stand_still)
     assert tries == 2
