@@ -14,18 +14,17 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.exceptions import DBConnectionError
 
+from models.troubles import TOLD
+
 T = TypeVar("T")
 
 # The database went away, or is on its way back; the statement itself was not at fault.
 AWAY = (
     OSError,
-    asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     # A connection that has read why the database ends it, and not yet that it did.
     asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,  # it is being shut down, or is starting up
-    asyncpg.IdleInTransactionSessionTimeoutError,  # this process stood still for too long
-    asyncpg.InsufficientResourcesError,  # connections, memory, or room on its disk
+    *TOLD,
 )
 # A process that stands still, or a machine that is gone, within a transaction would keep its locks
 # from everybody else: after so many seconds the database ends the connection.

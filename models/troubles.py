@@ -5,10 +5,11 @@ import sqlite3
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from tortoise.exceptions import BaseORMException, DBConnectionError
 
-_AWAY = (
+# As PostgreSQL itself tells that it is away.
+TOLD = (
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,  # it is being shut down, or is starting up
+    asyncpg.InsufficientResourcesError,  # connections, memory, or room on its disk
 )
 _SQLITE_AWAY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
@@ -16,7 +17,7 @@ _SQLITE_AWAY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOP
 def is_away(error: BaseException) -> bool:
     """Whether the database did not answer, or could take no more."""
     cause = _cause(error)
-    away = isinstance(error, DBConnectionError) or isinstance(cause, _AWAY)
+    away = isinstance(error, DBConnectionError) or isinstance(cause, TOLD)
     return away or is_full(error) or _sqlite_code(cause) in _SQLITE_AWAY
 
 
